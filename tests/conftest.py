@@ -1,0 +1,42 @@
+"""Shared fixtures: a toy student that can be checked by hand, and a small trained-size experiment in float64."""
+
+import pytest
+import torch
+from hypothesis import settings
+
+from spectral import ExperimentConfig, Student
+
+settings.register_profile("project", deadline=None, max_examples=40, derandomize=True)
+settings.load_profile("project")
+
+
+@pytest.fixture
+def toy() -> Student:
+    """One student, d = 2, h = 3, m = 1, relu. Weight rows w = -lam phi: (3, 4), (0, -1), (2, 0); readout 1, 2, 0.5.
+
+    For x = (1, 1) the nodes give 7, 0, 2, so y = 7 + 0 + 1 = 8.
+    For x = (1, -2) they give 0, 2, 2, so y = 0 + 4 + 1 = 5.
+    """
+    student = Student(2, 3, 1, dtype=torch.float64)
+    with torch.no_grad():
+        student.first.phi.copy_(torch.tensor([[[3.0, 4.0], [0.0, 0.5], [-1.0, 0.0]]]))
+        student.first.lam_out.copy_(torch.tensor([[-1.0, 2.0, 2.0]]))
+        student.second.phi.copy_(-torch.tensor([[[1.0, 2.0, 0.5]]]))
+    return student
+
+
+@pytest.fixture
+def small() -> ExperimentConfig:
+    """Three members in float64, 8 nodes, quick to train."""
+    return ExperimentConfig(
+        input_dim=5,
+        teacher_hidden=4,
+        teacher_second=3,
+        student_hidden=8,
+        trials=3,
+        epochs=4,
+        patterns=250,
+        test_patterns=100,
+        batch_size=60,
+        dtype="float64",
+    )
