@@ -1,0 +1,42 @@
+r"""What keeps a student small: the paper's split L2 penalty, and the group lasso that it hides.
+
+The paper penalises eigenvectors and eigenvalues apart: :math:`a\,\lVert\phi\rVert^2 + b\,\lVert\lambda^{out}\rVert^2`.
+A node's weight row :math:`w_i = -\lambda_i \phi_i` can be shared between the two factors at will, and among all
+pairs with the same :math:`w_i`
+
+.. math::  \min_{\lambda_i \phi_i = -w_i}\; a \lVert\phi_i\rVert^2 + b \lambda_i^2 \;=\; 2\sqrt{ab}\,\lVert w_i\rVert ,
+
+reached where both terms are equal. The sum over nodes is a group lasso: a penalty that is linear in the norm of a
+node and so can bring whole nodes to zero (Hoff, Comput. Stat. Data Anal. 115, 186 (2017)).
+
+Every function returns one value for each member, shape (E,); for a layer without members, a scalar.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from spectral.layers import SpectralLinear
+
+
+def split_l2(layer: SpectralLinear, l2_phi: float, l2_lam: float) -> Tensor:
+    """``l2_phi |phi|^2 + l2_lam |lam_out|^2`` of the factors that are trained (arXiv:2310.12612).
+
+    A frozen factor is a constant of the objective and left out: a direct layer is penalised by `l2_phi` alone.
+    """
+    total = layer.phi.new_zeros(layer.phi.shape[:-2])
+    for factor, strength in penalised(layer, l2_phi, l2_lam):
+        lead = total.ndim
+        total = total + strength * factor.square().flatten(lead).sum(-1)
+    return total
+
+
+def penalised(layer: SpectralLinear, l2_phi: float, l2_lam: float) -> list[tuple[Tensor, float]]:
+    """The factors of `layer` that `split_l2` acts on, each with its strength."""
+    factors = [(layer.phi, l2_phi), (layer.lam_out, l2_lam)]
+    return [(factor, strength) for factor, strength in factors if factor.requires_grad]
+
+
+def group_lasso(layer: SpectralLinear, strength: float) -> Tensor:
+    """``strength * sum_i |w_i|`` over the rows of the layer's weight."""
+    return strength * layer.weight.norm(dim=-1).sum(-1)

@@ -1,0 +1,120 @@
+r"""The student: the teacher's shape with more hidden nodes, many members at once.
+
+.. math::
+
+   y(x) = \sum_{k=1}^{m} g\Big(\sum_{i=1}^{h_S} W^2_{ki}\; g\big(w_i \cdot x\big)\Big)
+
+(arXiv:2310.12612.) The first layer is spectral, :math:`w_i = -\lambda_i \phi_i`; in a direct
+student its :math:`\lambda_i = 1` are frozen and it is an ordinary layer. The second layer is dense and trained,
+the last sum is fixed.
+
+Axes: E members, B batch, d inputs, h_S hidden nodes, m second-layer nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import Generator, Tensor, nn
+
+from spectral.activations import activation as lookup
+from spectral.layers import SpectralLinear
+
+Parametrization = Literal["spectral", "direct"]
+
+
+class Student(nn.Module):
+    """E two-layer students with summed output, trained together; see the module's formula.
+
+    Parameters
+    ----------
+    input_dim, student_hidden, teacher_second:
+        d, h_S and m.
+    members:
+        E.
+    parametrization:
+        "spectral" trains phi and lam_out of the first layer, "direct" trains phi alone (``w = -phi``).
+    activation:
+        "relu", "tanh" or "erf".
+    generators:
+        One CPU generator per member for the initial values; without, PyTorch's default generator. Both
+        parametrizations draw the same phi and second layer from equal generators.
+
+    Attributes
+    ----------
+    first, second:
+        The two layers; ``first.weight`` is (E, h_S, d), ``second.weight`` is (E, m, h_S).
+
+    Examples
+    --------
+    >>> student = Student(10, 40, 10, members=3)
+    >>> student(torch.ones(7, 10)).shape
+    torch.Size([3, 7])
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        student_hidden: int,
+        teacher_second: int,
+        members: int = 1,
+        *,
+        parametrization: str = "spectral",
+        activation: str = "relu",
+        generators: Sequence[Generator] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if parametrization not in get_args(Parametrization):
+            raise ValueError(
+                f"unknown parametrization {parametrization!r}; choose one of {', '.join(get_args(Parametrization))}"
+            )
+        lookup(activation)
+        self.activation = activation
+        self.first = SpectralLinear(
+            input_dim,
+            student_hidden,
+            members,
+            train_lam_out=parametrization == "spectral",
+            generator=generators,
+            device=device,
+            dtype=dtype,
+        )
+        self.second = SpectralLinear(
+            student_hidden,
+            teacher_second,
+            members,
+            train_lam_out=False,
+            generator=generators,
+            device=device,
+            dtype=dtype,
+        )
+
+    @property
+    def members(self) -> int:
+        """E."""
+        return self.first.phi.shape[0]
+
+    @property
+    def student_hidden(self) -> int:
+        """h_S, the number of hidden nodes."""
+        return self.first.out_features
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """Activations of the hidden nodes, (E, B, h_S), for `x` (E, B, d) or (B, d)."""
+        return lookup(self.activation).apply(self.first(x))
+
+    def readout(self, preactivation: Tensor) -> Tensor:
+        """The output (E, B) from the second layer's pre-activations (E, B, m)."""
+        return lookup(self.activation).apply(preactivation).sum(-1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (E, B) for inputs `x` (E, B, d), or (B, d) for all members alike."""
+        return self.readout(self.second(self.hidden(x)))
+
+    def extra_repr(self) -> str:
+        """The line that `print(student)` shows."""
+        return f"activation={self.activation}"

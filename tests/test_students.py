@@ -1,0 +1,65 @@
+import copy
+
+import pytest
+import torch
+
+from spectral import Student
+
+
+def generators(*seeds):
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def test_output_by_hand(toy):
+    assert toy(torch.tensor([[1.0, 1.0], [1.0, -2.0]], dtype=torch.float64)).tolist() == [[8.0, 5.0]]
+
+
+def test_a_student_can_be_a_teacher():
+    from spectral.streams import Member
+    from spectral.tasks import make_teacher
+
+    teacher = make_teacher([Member(0, 0, 0)], dtype=torch.float64)
+    student = Student(10, 20, 10, dtype=torch.float64)
+    with torch.no_grad():
+        student.first.phi.copy_(-teacher.first)
+        student.second.phi.copy_(-teacher.second)
+    x = torch.randn(50, 10, dtype=torch.float64)
+    torch.testing.assert_close(student(x), teacher(x), rtol=1e-13, atol=1e-13)
+
+
+def test_twins_share_their_start():
+    spectral = Student(4, 6, 3, 2, generators=generators(1, 2))
+    direct = Student(4, 6, 3, 2, parametrization="direct", generators=generators(1, 2))
+    x = torch.randn(2, 5, 4)
+    assert torch.equal(spectral(x), direct(x))
+    trained = {name for name, p in spectral.named_parameters() if p.requires_grad}
+    assert trained == {"first.phi", "first.lam_out", "second.phi"}
+    assert {name for name, p in direct.named_parameters() if p.requires_grad} == trained - {"first.lam_out"}
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "erf"])
+def test_members_do_not_meet(activation):
+    batch = Student(4, 6, 3, 2, activation=activation, generators=generators(1, 2), dtype=torch.float64)
+    alone = Student(4, 6, 3, activation=activation, generators=generators(2), dtype=torch.float64)
+    x = torch.randn(2, 5, 4, dtype=torch.float64)
+    torch.testing.assert_close(batch(x)[1:], alone(x[1:]), rtol=1e-14, atol=1e-15)
+    assert (batch.members, batch.student_hidden) == (2, 6)
+
+
+def test_copies_and_states():
+    student = Student(4, 6, 3, 2)
+    other = Student(4, 6, 3, 2)
+    other.load_state_dict(copy.deepcopy(student).state_dict())
+    x = torch.randn(5, 4)
+    assert torch.equal(other(x), student(x))
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        Student(4, 7, 3, 2).load_state_dict(student.state_dict())
+
+
+def test_unknown_names_and_wrong_widths():
+    with pytest.raises(ValueError, match="unknown parametrization 'dense'; choose one of spectral, direct"):
+        Student(4, 6, 3, parametrization="dense")
+    with pytest.raises(ValueError, match="unknown activation 'gelu'"):
+        Student(4, 6, 3, activation="gelu")
+    with pytest.raises(ValueError, match=r"inputs of width 4; got shape \(5, 3\)"):
+        Student(4, 6, 3)(torch.ones(5, 3))
