@@ -1,0 +1,155 @@
+r"""What is left of a student, and what of the teacher is in it: sizes, matched nodes, intervals.
+
+Axes: E members, h_S and h_T student and teacher nodes, d inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import scipy.optimize
+import scipy.stats
+import torch
+from torch import Tensor
+
+Normalisation = Literal["member", "pooled"]
+
+
+def survivors(scores: Tensor, threshold: float = 0.05, normalise: Normalisation = "member") -> Tensor:
+    """Which nodes count as alive: those whose normalised score lies above `threshold`; bool (E, h_S).
+
+    Parameters
+    ----------
+    scores:
+        Node scores (E, h_S), not negative.
+    threshold:
+        0.05 in the paper.
+    normalise:
+        "member" divides by the largest score of each member; "pooled" by the largest of all members of the
+        batch, as the paper's figures do, which makes members depend on each other.
+
+    Raises
+    ------
+    ValueError
+        If the threshold does not lie in [0, 1), `normalise` is unknown, or scores are negative or not finite.
+    """
+    check_threshold(threshold)
+    if normalise not in ("member", "pooled"):
+        raise ValueError(f"unknown normalisation {normalise!r}; choose member or pooled")
+    if not torch.isfinite(scores).all() or (scores < 0).any():
+        raise ValueError("scores must be finite and not negative")
+    largest = scores.amax(-1, keepdim=True) if normalise == "member" else scores.max()
+    return scores > threshold * largest
+
+
+def check_threshold(threshold: float) -> None:
+    """Raise ValueError unless `threshold` is a number from 0 (included) to 1 (excluded)."""
+    if not 0 <= threshold < 1:
+        raise ValueError(f"threshold must lie from 0 (included) to 1 (excluded), not {threshold}")
+
+
+def effective_size(scores: Tensor, threshold: float = 0.05, normalise: Normalisation = "member") -> Tensor:
+    """The number of surviving nodes of every member (the paper's n_lambda), shape (E,); see `survivors`."""
+    return survivors(scores, threshold, normalise).sum(-1)
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Which student node is which teacher node.
+
+    Attributes
+    ----------
+    student:
+        For every teacher node the student node assigned to it, -1 for none, shape (E, h_T).
+    cosine:
+        Cosine similarity of their incoming weights, NaN for none, shape (E, h_T).
+    """
+
+    student: Tensor
+    cosine: Tensor
+
+    def count(self, cosine: float = 0.98) -> Tensor:
+        """How many teacher nodes have a partner of at least this similarity, shape (E,)."""
+        return (self.cosine >= cosine).sum(-1)
+
+
+def match_teacher(teacher: Tensor, student: Tensor, alive: Tensor | None = None, *, signed: bool = True) -> Matching:
+    """Pair teacher nodes with surviving student nodes, one to one, so that the summed similarity is largest.
+
+    Parameters
+    ----------
+    teacher, student:
+        Incoming weights, (E, h_T, d) and (E, h_S, d).
+    alive:
+        The student nodes that may be used, bool (E, h_S); default all.
+    signed:
+        For odd activations (tanh, erf) a node and its negative are the same function up to the sign of what
+        leaves it: False compares absolute similarities.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together.
+    """
+    alive = torch.ones(student.shape[:-1], dtype=torch.bool) if alive is None else alive
+    if teacher.ndim != 3 or teacher.shape[::2] != student.shape[::2] or alive.shape != student.shape[:-1]:
+        raise ValueError(
+            f"teacher, student and alive must have shapes (E, h_T, d), (E, h_S, d), (E, h_S); got "
+            f"{tuple(teacher.shape)}, {tuple(student.shape)}, {tuple(alive.shape)}"
+        )
+    unit = [torch.nn.functional.normalize(w.detach().double(), dim=-1) for w in (teacher, student)]
+    similarity = unit[0] @ unit[1].mT  # (E, h_T, h_S)
+    if not signed:
+        similarity = similarity.abs()
+    partner = torch.full(teacher.shape[:-1], -1)
+    cosine = torch.full(teacher.shape[:-1], torch.nan, dtype=torch.float64)
+    for member, usable in enumerate(alive):
+        columns = torch.nonzero(usable).flatten()
+        matrix = similarity[member][:, columns]
+        rows, chosen = (
+            torch.from_numpy(a) for a in scipy.optimize.linear_sum_assignment(matrix.numpy(), maximize=True)
+        )
+        partner[member, rows] = columns[chosen]
+        cosine[member, rows] = matrix[rows, chosen]
+    return Matching(partner, cosine)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over n trials with its confidence interval; printed as ``21.0 [18.5, 23.5], n = 3``."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self:.3g}"
+
+    def __format__(self, spec: str) -> str:
+        spec = spec or ".3g"
+        return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}], n = {self.n}"
+
+
+def estimate(values: Sequence[float] | np.ndarray | Tensor, confidence: float = 0.95) -> Estimate:
+    """Mean and Student-t interval of independent trials.
+
+    The trials are the sampling unit: pass one number for each. With a single trial the interval is NaN, since one
+    trial tells nothing about the spread.
+
+    Raises
+    ------
+    ValueError
+        If there is no value, or one is not finite.
+    """
+    sample = np.asarray(values, dtype=float)
+    if sample.ndim != 1 or sample.size == 0 or not np.isfinite(sample).all():
+        raise ValueError(f"an estimate needs a list of finite numbers, one for each trial; got {values!r}")
+    mean, n = float(sample.mean()), sample.size
+    if n == 1:
+        return Estimate(mean, float("nan"), float("nan"), n)
+    half = float(scipy.stats.t.ppf(0.5 + confidence / 2, n - 1) * sample.std(ddof=1) / n**0.5)
+    return Estimate(mean, mean - half, mean + half, n)

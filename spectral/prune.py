@@ -1,0 +1,200 @@
+r"""Pruning: score the hidden nodes, rank them, silence them, cut them out, and count what that costs.
+
+A *pair* is a layer and the layer that reads it, with nothing but an elementwise activation between them: a
+`Student`, or any two layers of a network of your own as ``Pair(first, second)``. A node is a row of the first
+layer's weight. Its bias and its outgoing weights (the second layer's column) go with it.
+
+Scores (arXiv:2310.12612 ranks by the first):
+
+==========  ===============================================  ===============================================
+kind        score of node i                                  what it is
+==========  ===============================================  ===============================================
+incoming    :math:`\lVert w_i\rVert`                         the paper's L (spectral) and W (direct); for
+                                                             frozen :math:`\lambda^{in}=0` it equals
+                                                             :math:`|\lambda_i|\,\lVert\phi_i\rVert`
+eigenvalue  :math:`|\lambda^{out}_i|`                        depends on how w is shared between the factors
+product     :math:`\lVert w_i\rVert\,\lVert w^{out}_i\rVert` unchanged when a relu node passes a factor
+                                                             from its incoming to its outgoing weights
+==========  ===============================================  ===============================================
+
+Axes: E members (absent where the layers have none), P patterns, h nodes, m nodes of the second layer.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Literal, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from spectral.layers import SpectralLinear
+from spectral.students import Student
+from spectral.tasks import Patterns
+
+Layer = SpectralLinear | nn.Linear
+ScoreKind = Literal["incoming", "eigenvalue", "product"]
+
+
+class Pair(NamedTuple):
+    """A layer and the layer that reads it through an elementwise activation."""
+
+    first: Layer
+    second: Layer
+
+
+Model = TypeVar("Model", Student, Pair)
+
+
+@torch.no_grad()
+def node_scores(model: Student | Pair, kind: ScoreKind = "incoming") -> Tensor:
+    """The score of every hidden node, shape (E, h), or (h,) without members; see the module's table.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is unknown, or "eigenvalue" is asked of a layer that has none.
+    """
+    first, second = model.first, model.second
+    if kind == "incoming":
+        return first.weight.norm(dim=-1)
+    if kind == "eigenvalue":
+        if not isinstance(first, SpectralLinear):
+            raise ValueError(f"a {type(first).__name__} has no eigenvalues; score it by 'incoming' or 'product'")
+        return first.lam_out.abs()
+    if kind == "product":
+        return first.weight.norm(dim=-1) * second.weight.norm(dim=-2)
+    raise ValueError(f"unknown score {kind!r}; choose incoming, eigenvalue or product")
+
+
+def rank(scores: Tensor) -> Tensor:
+    """Nodes from the highest score to the lowest, shape of `scores`; equal scores stay in their order.
+
+    Raises
+    ------
+    ValueError
+        If a score is not a number.
+    """
+    if torch.isnan(scores).any():
+        raise ValueError("scores hold NaN; nodes cannot be ranked")
+    return torch.argsort(scores, dim=-1, descending=True, stable=True)
+
+
+@torch.no_grad()
+def mask(model: Model, keep: Tensor) -> Model:
+    """A copy of `model` of the same shape in which only the nodes of `keep` (bool, (E, h) or (h,)) speak.
+
+    Raises
+    ------
+    ValueError
+        If `keep` does not fit, or would leave a member without any node.
+    """
+    _check_keep(model, keep)
+    result = copy.deepcopy(model)
+    silent = ~keep
+    for rows in _node_rows(result.first):
+        rows[silent] = 0
+    for columns in _node_columns(result.second):
+        columns.movedim(-1, keep.ndim - 1)[silent] = 0
+    return result
+
+
+@torch.no_grad()
+def compact(model: Model, keep: Tensor) -> tuple[Model, Tensor]:
+    """A smaller network with the function of ``mask(model, keep)``, and the node each of its nodes was.
+
+    The new width is the largest number of nodes that a member keeps, in their old order. A member that keeps
+    fewer is filled up with silent nodes, whose origin is -1.
+
+    Returns
+    -------
+    model, origin:
+        The smaller model, of the same type; indices (E, h') or (h',).
+
+    Raises
+    ------
+    ValueError
+        As in `mask`.
+    """
+    _check_keep(model, keep)
+    width = int(keep.sum(-1).max())
+    order = torch.argsort(~keep, dim=-1, stable=True)[..., :width]  # kept ones first, in their old order
+    kept = keep.gather(-1, order)
+    result = mask(model, keep)
+    _select(result.first, order, outputs=True)
+    _select(result.second, order, outputs=False)
+    return result, order.masked_fill(~kept, -1)
+
+
+@torch.no_grad()
+def prune_sweep(student: Student, patterns: Patterns, order: Tensor, chunk: int = 1 << 22) -> Tensor:
+    """Mean squared error against the number n of nodes kept, for n = 0 … h, shape (E, h + 1).
+
+    Entry n keeps the first n nodes of `order` (E, h); entry h is the whole student. Entry 0 has no node left, so
+    that the output is zero and the error is the mean of y^2: the scale on which the others are read. One pass over
+    the patterns serves all n, since removing a node takes one term from the second layer's sum.
+
+    `chunk` bounds the hidden activations held at once (numbers, not bytes).
+
+    Raises
+    ------
+    ValueError
+        If `order` is not a permutation of the nodes for every member, or `patterns` do not fit.
+    """
+    members, h = student.members, student.student_hidden
+    every = torch.arange(h, device=order.device).expand(members, h)
+    if order.shape != every.shape or not torch.equal(order.sort(-1).values, every):
+        raise ValueError(f"order must hold a permutation of {h} nodes for each of {members} members")
+    weight = student.second.weight.gather(-1, order.unsqueeze(1).expand(-1, student.second.out_features, -1))
+    squares = patterns.y.new_zeros(members, h + 1)
+    size = max(1, chunk // (members * h))
+    for x, y in zip(patterns.x.split(size, 1), patterns.y.split(size, 1), strict=True):
+        hidden = student.hidden(x)  # (E, P, h)
+        hidden = hidden.gather(-1, order.unsqueeze(1).expand_as(hidden))
+        z = y.new_zeros(*y.shape, weight.shape[1])  # (E, P, m), the pre-activation that n nodes make
+        for n in range(h + 1):
+            if n > 0:
+                z.addcmul_(hidden[..., n - 1, None], weight[:, None, :, n - 1])
+            squares[:, n] += (student.readout(z) - y).square().sum(-1)
+    return squares / patterns.y.shape[1]
+
+
+def _check_keep(model: Student | Pair, keep: Tensor) -> None:
+    shape = tuple(model.first.weight.shape[:-1])
+    if keep.dtype != torch.bool or tuple(keep.shape) != shape:
+        raise ValueError(f"keep must be a bool tensor of shape {shape}; got {keep.dtype} of shape {tuple(keep.shape)}")
+    if model.second.in_features != model.first.out_features:
+        raise ValueError(
+            f"the second layer reads {model.second.in_features} nodes, the first has {model.first.out_features}"
+        )
+    if not keep.any(-1).all():
+        raise ValueError("this would remove the last node of a member, and leave no network; keep at least one")
+
+
+def _node_rows(layer: Layer) -> list[Tensor]:
+    """The tensors of `layer` with one row for each of its output nodes."""
+    eigen: list[Tensor] = [layer.phi, layer.lam_out] if isinstance(layer, SpectralLinear) else [layer.weight]
+    return eigen if layer.bias is None else [*eigen, layer.bias]
+
+
+def _node_columns(layer: Layer) -> list[Tensor]:
+    """The tensors of `layer` with one column for each of its input nodes."""
+    return [layer.phi, layer.lam_in] if isinstance(layer, SpectralLinear) else [layer.weight]
+
+
+def _select(layer: Layer, order: Tensor, *, outputs: bool) -> None:
+    """Keep only the nodes of `order` (..., h') among the outputs (or inputs) of `layer`, in place."""
+    axis = order.ndim - 1 if outputs else -1
+    for old in _node_rows(layer) if outputs else _node_columns(layer):
+        index = order
+        position = axis % old.ndim
+        while index.ndim < old.ndim:
+            index = index.unsqueeze(-1 if outputs else -2)
+        shape = list(old.shape)
+        shape[position] = order.shape[-1]
+        old.data = old.detach().gather(position, index.expand(shape)).clone()
+        old.grad = None
+    if outputs:
+        layer.out_features = order.shape[-1]
+    else:
+        layer.in_features = order.shape[-1]

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spectral import Student, node_scores
+from spectral.measures import effective_size, estimate, match_teacher, survivors
+from spectral.streams import Member
+from spectral.tasks import make_teacher
+
+
+def test_effective_size_by_hand_in_both_normalisations():
+    scores = torch.tensor([[10.0, 1.0, 0.4, 0.0], [1.0, 0.9, 0.4, 0.01]])
+    assert effective_size(scores).tolist() == [2, 3]
+    assert effective_size(scores, normalise="pooled").tolist() == [2, 2]
+    assert effective_size(scores, threshold=0.3).tolist() == [1, 3]
+    assert survivors(scores, threshold=0.0).tolist()[0] == [True, True, True, False]
+    assert effective_size(torch.zeros(2, 3)).tolist() == [0, 0]
+
+
+def test_a_score_on_the_threshold_is_dead():
+    assert effective_size(torch.tensor([[1.0, 0.5, 0.25]]), threshold=0.25).tolist() == [2]
+
+
+@given(seed=st.integers(0, 200), activation=st.sampled_from(["relu", "tanh"]))
+def test_a_permuted_rescaled_copy_of_the_teacher_is_recovered(seed, activation):
+    """Teacher nodes at random places, incoming norms moved by up to 3, and 15 dead nodes: all matched, size h_T."""
+    generator = torch.Generator().manual_seed(seed)
+    teacher = make_teacher([Member(0, seed, 0), Member(0, seed + 1, 0)], activation=activation, dtype=torch.float64)
+    student = Student(10, 35, 10, 2, activation=activation, dtype=torch.float64)
+    places = torch.stack([torch.randperm(35, generator=generator)[:20] for _ in range(2)])
+    scale = 1 + 2 * torch.rand(2, 20, generator=generator, dtype=torch.float64)
+    with torch.no_grad():
+        student.first.phi *= 1e-3
+        student.first.phi.scatter_(1, places[..., None].expand(-1, -1, 10), -teacher.first * scale[..., None])
+    alive = survivors(node_scores(student))
+    assert alive.sum(-1).tolist() == [20, 20]
+    matching = match_teacher(teacher.first, student.first.weight, alive)
+    assert torch.equal(matching.student, places)
+    assert matching.count(1 - 1e-12).tolist() == [20, 20]
+
+
+def test_matching_is_one_to_one_and_best_in_sum():
+    """Two teacher nodes near one student node: one of them has to take the other student node."""
+    teacher = torch.tensor([[[1.0, 0.0], [1.0, 0.1]]])
+    student = torch.tensor([[[2.0, 0.2], [0.0, 1.0], [5.0, 0.0]]])
+    matching = match_teacher(teacher, student, torch.tensor([[True, True, False]]))
+    assert sorted(matching.student.tolist()[0]) == [0, 1]
+    assert matching.count(0.98).tolist() == [1]
+    assert match_teacher(teacher, student).student.tolist() == [[2, 0]]
+
+
+def test_too_few_survivors_leave_teacher_nodes_alone():
+    teacher, student = torch.eye(3)[None], torch.eye(3)[None]
+    matching = match_teacher(teacher, student, torch.tensor([[False, True, False]]))
+    assert matching.student.tolist() == [[-1, 1, -1]]
+    assert torch.isnan(matching.cosine).tolist() == [[True, False, True]]
+    assert matching.count().tolist() == [1]
+
+
+def test_sign_counts_only_where_it_should():
+    teacher = torch.tensor([[[1.0, 0.0]]])
+    assert match_teacher(teacher, -teacher).count().tolist() == [0]
+    assert match_teacher(teacher, -teacher, signed=False).count().tolist() == [1]
+
+
+def test_estimate_by_hand():
+    """Mean 2, standard deviation 1, n = 3: half width t(0.975, 2) / sqrt(3) = 4.3027 / 1.7321."""
+    result = estimate([1, 2, 3])
+    assert (result.mean, result.n) == (2.0, 3)
+    assert result.high - result.mean == pytest.approx(2.48414, abs=1e-5)
+    assert f"{result:.1f}" == "2.0 [-0.5, 4.5], n = 3"
+    assert np.isnan(estimate([1.0]).low)
+
+
+def test_intervals_cover_as_often_as_they_say():
+    """95 % intervals over 2,000 samples of 4 normal numbers: between 93.5 and 96.5 % hold the mean."""
+    samples = np.random.default_rng(0).normal(3, 2, (2_000, 4))
+    hits = [e.low <= 3 <= e.high for e in map(estimate, samples)]
+    assert 0.935 < np.mean(hits) < 0.965
+
+
+def test_what_measures_refuse():
+    good = torch.ones(1, 3)
+    for threshold in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"threshold must lie from 0 .* not {threshold}"):
+            survivors(good, threshold)
+    with pytest.raises(ValueError, match="unknown normalisation 'trial'; choose member or pooled"):
+        survivors(good, normalise="trial")
+    with pytest.raises(ValueError, match="scores must be finite and not negative"):
+        survivors(-good)
+    with pytest.raises(ValueError, match="scores must be finite"):
+        survivors(good * torch.nan)
+    with pytest.raises(ValueError, match=r"got \(1, 2, 4\), \(1, 3, 5\), \(1, 3\)"):
+        match_teacher(torch.ones(1, 2, 4), torch.ones(1, 3, 5))
+    for values in ([], [1.0, float("inf")], [[1.0]]):
+        with pytest.raises(ValueError, match="list of finite numbers"):
+            estimate(values)
