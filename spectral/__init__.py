@@ -1,0 +1,28 @@
+"""Student-teacher networks in the spectral parametrization: layers, training, pruning, measures.
+
+A reproduction of Giambagli, Buffoni, Chicchi and Fanelli, *How a Student becomes a Teacher: learning and
+forgetting through Spectral methods*, NeurIPS 2023, arXiv:2310.12612.
+"""
+
+from spectral.experiment import ConfigError, ExperimentConfig, Run, run
+from spectral.layers import SpectralLinear
+from spectral.prune import Pair, compact, mask, node_scores, prune_sweep, rank
+from spectral.students import Student
+from spectral.train import TrainingDiverged, train
+
+__all__ = [
+    "ConfigError",
+    "ExperimentConfig",
+    "Pair",
+    "Run",
+    "SpectralLinear",
+    "Student",
+    "TrainingDiverged",
+    "compact",
+    "mask",
+    "node_scores",
+    "prune_sweep",
+    "rank",
+    "run",
+    "train",
+]

@@ -1,0 +1,274 @@
+"""One experiment: its configuration, typed and complete, and the run that it names.
+
+The defaults are the published spectral setting (arXiv:2310.12612 and its public code), with the one number that
+the code does not give, ``teacher_second``, set to 10.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Self, get_args
+
+import torch
+
+from spectral.activations import ACTIVATIONS
+from spectral.streams import Member, member_streams
+from spectral.students import Parametrization, Student
+from spectral.tasks import InputKind, Task, TeacherKind, make_task, make_teacher
+from spectral.train import History, train
+
+ENGINE_VERSION = 1
+"""Moves when, and only when, the same configuration gives other numbers."""
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "teacher": get_args(TeacherKind),
+    "parametrization": get_args(Parametrization),
+    "activation": tuple(name for name in ACTIVATIONS if name != "identity"),
+    "inputs": get_args(InputKind),
+    "dtype": ("float32", "float64"),
+}
+_MAY_BE_ZERO = ("teacher_seed", "seed", "l2_phi", "l2_lam")
+
+
+class ConfigError(ValueError):
+    """A parameter is unknown, of the wrong type, or impossible; the message says which and what is allowed."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
+    """The error for a misspelled `name`, with the closest known one."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return ConfigError(f"unknown {kind} {name!r}{hint} Known: {', '.join(known)}")
+
+
+def check_type(name: str, value: object, kind: str) -> int | float | str:
+    """`value` as the type called `kind` ("int", "float" or "str"), or a ConfigError that names all three.
+
+    A whole number is a valid float; a float, a string or a truth value is not a valid int.
+    """
+    allowed: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "str": (str,)}
+    if isinstance(value, bool) or not isinstance(value, allowed[kind]):
+        raise ConfigError(f"{name} must be of type {kind}; got {value!r}, of type {type(value).__name__}")
+    return float(value) if kind == "float" and isinstance(value, int) else value  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentConfig:
+    """Everything that decides a run's numbers. Equal configurations give equal hashes and equal runs.
+
+    Attributes
+    ----------
+    input_dim:
+        d, inputs of teacher and student.
+    teacher:
+        "two-layer" (the paper's), "committee" or "linear"; see `spectral.tasks`.
+    teacher_hidden, teacher_second:
+        h_T and m, nodes of the teacher's two layers. m is also the width of the student's second layer.
+    teachers, teacher_seed:
+        How many random teachers; teacher t has the seed ``teacher_seed + t``.
+    student_hidden:
+        h_S, hidden nodes of the student.
+    parametrization:
+        "spectral" or "direct" (conventional: eigenvalues frozen at 1).
+    trials:
+        Students for each teacher, each with its own data, initial weights and order of patterns.
+    epochs, batch_size, learning_rate:
+        Of the training loop.
+    patterns, validation_fraction, test_patterns:
+        Training patterns of a trial, the part of them held out for validation, and test patterns.
+    l2_phi, l2_lam:
+        Strengths of the penalties on phi and lam_out (the latter acts where lam_out is trained).
+    activation:
+        "relu", "tanh" or "erf", of teacher and student.
+    inputs:
+        "gaussian".
+    dtype:
+        "float32" or "float64".
+    seed:
+        Base seed of the trials.
+
+    Raises
+    ------
+    ConfigError
+        At construction, before any work.
+
+    Examples
+    --------
+    >>> ExperimentConfig(student_hidden=40).learning_rate
+    0.005
+    >>> ExperimentConfig(student_hidden=0)
+    Traceback (most recent call last):
+    spectral.experiment.ConfigError: student_hidden must be at least 1; got 0
+    """
+
+    input_dim: int = 10
+    teacher: str = "two-layer"
+    teacher_hidden: int = 20
+    teacher_second: int = 10
+    teachers: int = 1
+    teacher_seed: int = 0
+    student_hidden: int = 200
+    parametrization: str = "spectral"
+    trials: int = 30
+    epochs: int = 2_000
+    patterns: int = 10_000
+    validation_fraction: float = 0.2
+    test_patterns: int = 10_000
+    batch_size: int = 300
+    learning_rate: float = 0.005
+    l2_phi: float = 0.01
+    l2_lam: float = 5e-4
+    activation: str = "relu"
+    inputs: str = "gaussian"
+    dtype: str = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            name, value = field.name, check_type(field.name, getattr(self, field.name), str(field.type))
+            object.__setattr__(self, name, value)
+            if isinstance(value, str):
+                if value not in _CHOICES[name]:
+                    raise ConfigError(f"{name} must be one of {', '.join(_CHOICES[name])}; got {value!r}")
+                continue
+            if not math.isfinite(value):
+                raise ConfigError(f"{name} must be a finite number; got {value}")
+            lowest = 0 if name in _MAY_BE_ZERO else 1
+            if isinstance(value, int) and value < lowest:
+                raise ConfigError(f"{name} must be at least {lowest}; got {value}")
+            if value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
+                raise ConfigError(f"{name} must be {'at least' if name in _MAY_BE_ZERO else 'above'} 0; got {value}")
+        if self.validation_fraction >= 1 or self.validation_patterns < 1 or self.train_patterns < 1:
+            raise ConfigError(
+                f"validation_fraction must leave patterns on both sides of the split; {self.validation_fraction} "
+                f"of {self.patterns} patterns does not"
+            )
+        if self.batch_size > self.train_patterns:
+            raise ConfigError(
+                f"batch_size must be at most the {self.train_patterns} training patterns "
+                f"(patterns less the validation_fraction); got {self.batch_size}"
+            )
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """A configuration from names and values, as they come from a notebook or a file.
+
+        Raises
+        ------
+        ConfigError
+            Also for an unknown name; the message holds the closest known one.
+        """
+        known = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise unknown_name("parameter", name, known)
+        return cls(**values)
+
+    @property
+    def validation_patterns(self) -> int:
+        """Patterns held out of the training set for validation."""
+        return round(self.patterns * self.validation_fraction)
+
+    @property
+    def train_patterns(self) -> int:
+        """Patterns that are trained on."""
+        return self.patterns - self.validation_patterns
+
+    @property
+    def members(self) -> list[Member]:
+        """All students of the run: the trials of the first teacher, and so on for the others."""
+        seeds = range(self.teacher_seed, self.teacher_seed + self.teachers)
+        return [Member(self.seed, teacher_seed, trial) for teacher_seed in seeds for trial in range(self.trials)]
+
+    def direct_twin(self, settings: Literal["matched", "published"] = "matched") -> Self:
+        """The conventional control: same teachers, data and initial weights, eigenvalues frozen.
+
+        "matched" keeps every other setting; "published" takes the public code's learning rate (0.002) and batch
+        (500) for direct students, which also makes fewer and smaller steps.
+        """
+        changes = {"learning_rate": 0.002, "batch_size": 500} if settings == "published" else {}
+        return replace(self, parametrization="direct", **changes)  # type: ignore[arg-type]
+
+    def hash(self) -> str:
+        """Twelve hexadecimal digits that name this configuration under this engine version."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)} | {"engine": ENGINE_VERSION}
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished experiment: E = teachers * trials students, what they learned from, and how it went.
+
+    Attributes
+    ----------
+    config, task, student, history:
+        What was asked, the teachers and patterns, the trained students, the record of the training.
+    seconds:
+        Wall time of the training.
+    """
+
+    config: ExperimentConfig
+    task: Task
+    student: Student
+    history: History
+    seconds: float
+
+
+def prepare(config: ExperimentConfig) -> tuple[Task, Student]:
+    """The teachers, patterns and untrained students of an experiment."""
+    members, dtype = config.members, getattr(torch, config.dtype)
+    teacher = make_teacher(
+        members,
+        kind=config.teacher,
+        input_dim=config.input_dim,
+        teacher_hidden=config.teacher_hidden,
+        teacher_second=config.teacher_second,
+        activation=config.activation,
+        dtype=dtype,
+    )
+    task = make_task(
+        members,
+        teacher,
+        inputs=config.inputs,
+        train_patterns=config.train_patterns,
+        validation_patterns=config.validation_patterns,
+        test_patterns=config.test_patterns,
+    )
+    student = Student(
+        config.input_dim,
+        config.student_hidden,
+        config.teacher_second,
+        len(members),
+        parametrization=config.parametrization,
+        activation=config.activation,
+        generators=member_streams(members, "initial"),
+        dtype=dtype,
+    )
+    return task, student
+
+
+def run(config: ExperimentConfig, *, record_at: Iterable[int] | None = None, progress: bool | None = None) -> Run:
+    """Train all students of `config`; see `spectral.train.train` for the options and errors."""
+    task, student = prepare(config)
+    start = time.perf_counter()
+    history = train(
+        student,
+        task,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        l2_phi=config.l2_phi,
+        l2_lam=config.l2_lam,
+        order=member_streams(config.members, "order"),
+        record_at=record_at,
+        progress=progress,
+    )
+    return Run(config, task, student, history, time.perf_counter() - start)

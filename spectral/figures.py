@@ -1,0 +1,123 @@
+"""The book's figures: one style, and functions that draw what they are given on an axes.
+
+Colours belong to roles and keep them through the book. They are from the palette of Okabe and Ito, told apart with
+the common colour vision deficiencies; roles differ in line style too, so that they survive print without colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from numpy.typing import ArrayLike
+
+
+class Role(NamedTuple):
+    """How one protagonist is drawn everywhere."""
+
+    label: str
+    colour: str
+    line: str
+
+
+ROLES = {
+    "teacher": Role("teacher", "#000000", "--"),
+    "spectral": Role("spectral student", "#0072B2", "-"),
+    "direct": Role("direct student, same settings", "#D55E00", "-."),
+    "published": Role("direct student, published settings", "#CC79A7", ":"),
+}
+POSITIVE, NEGATIVE, NEUTRAL = "#0072B2", "#D55E00", "#666666"
+
+
+def use_style() -> None:
+    """Set the book's style, and vector graphics with reproducible content in notebooks.
+
+    The ground is opaque white: a transparent figure cannot be read on a dark page.
+    """
+    sns.set_theme(context="notebook", style="ticks", palette="colorblind")
+    plt.rcParams.update(
+        {
+            "figure.figsize": (7, 4),
+            "figure.dpi": 100,
+            "figure.constrained_layout.use": True,
+            "figure.facecolor": "white",
+            "savefig.facecolor": "white",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": "medium",
+            "font.size": 12,
+            "legend.frameon": False,
+            "svg.hashsalt": "spectral",
+        }
+    )
+    try:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:
+        return
+    set_matplotlib_formats("svg", metadata={"Date": None})
+
+
+def matrix(ax: Axes, values: ArrayLike, title: str, *, limit: float | None = None, colourbar: bool = True) -> None:
+    """A matrix as a map of colours, zero in white, blue positive, red negative."""
+    values = np.asarray(values)
+    limit = float(np.abs(values).max()) if limit is None else limit
+    image = ax.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+    ax.set_title(title)
+    for spine in ax.spines.values():
+        spine.set_visible(True)
+    if colourbar:
+        ax.figure.colorbar(image, ax=ax, shrink=0.85)
+
+
+def network(ax: Axes, weights: Sequence[ArrayLike], labels: Sequence[str]) -> None:
+    """A layered network: one column of nodes a layer, edges as wide and opaque as their weight, coloured by sign.
+
+    `weights` holds the matrices (outputs, inputs) from left to right; `labels` names the columns.
+    """
+    matrices = [np.asarray(w) for w in weights]
+    sizes = [matrices[0].shape[1], *(w.shape[0] for w in matrices)]
+    heights = [np.linspace(1, 0, n + 2)[1:-1] for n in sizes]
+    for layer, w in enumerate(matrices):
+        strength = np.abs(w) / max(np.abs(w).max(), 1e-30)
+        ends = [[(layer, y0), (layer + 1, y1)] for y1 in heights[layer + 1] for y0 in heights[layer]]
+        colours = np.where(w.ravel() > 0, POSITIVE, NEGATIVE)
+        ax.add_collection(LineCollection(ends, colors=colours, linewidths=2 * strength.ravel(), alpha=strength.ravel()))
+    for layer, ys in enumerate(heights):
+        ax.scatter(np.full(len(ys), layer), ys, s=30, color="white", edgecolor="black", zorder=3)
+    ax.set_xticks(range(len(sizes)), labels)
+    ax.set_yticks([])
+    ax.set_ylim(0, 1)
+    ax.tick_params(length=0)
+    sns.despine(ax=ax, left=True, bottom=True)
+
+
+def histogram(ax: Axes, values: ArrayLike, label: str, *, density: bool = True) -> None:
+    """A histogram of one quantity, with its name below."""
+    sns.histplot(
+        x=np.asarray(values).ravel(), ax=ax, stat="density" if density else "count", color=NEUTRAL, edgecolor="white"
+    )
+    ax.set_xlabel(label)
+
+
+def trials(ax: Axes, x: ArrayLike, y: ArrayLike, role: str, *, label: str | None = None) -> None:
+    """A curve for each trial, `y` of shape (points, trials), thin, and their mean, thick."""
+    x, y = np.asarray(x), np.asarray(y)
+    style = ROLES[role]
+    ax.plot(x, y, color=style.colour, linewidth=0.7, alpha=0.35)
+    name = style.label if label is None else label
+    ax.plot(x, y.mean(1), color=style.colour, linestyle=style.line, linewidth=2.2, label=name)
+
+
+def reference(ax: Axes, value: float, label: str, *, axis: str = "y") -> None:
+    """A thin line across the axes at a value to compare with, named at its end."""
+    if axis == "y":
+        ax.axhline(value, color=NEUTRAL, linewidth=1)
+        ax.text(1, value, label, transform=ax.get_yaxis_transform(), ha="right", va="bottom", fontsize="small")
+    else:
+        ax.axvline(value, color=NEUTRAL, linewidth=1)
+        ax.text(value, 1, f" {label}", transform=ax.get_xaxis_transform(), ha="left", va="top", fontsize="small")

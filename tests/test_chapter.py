@@ -1,0 +1,47 @@
+import pytest
+
+from spectral import ConfigError, chapter
+
+CELL = "student_hidden: int = 40  # nodes\nlearning_rate: float = 0.005\nactivation: str = 'relu'\n"
+
+
+def notebook(injected: str = "") -> dict:
+    """The names of a notebook after its parameters cell and the cell that papermill adds."""
+    namespace: dict = {}
+    exec(CELL + injected, namespace)
+    return namespace | {"In": ["", CELL, injected], "Out": {}, "get_ipython": lambda: None}
+
+
+def test_parameters_come_back_typed():
+    values = chapter.parameters(notebook("student_hidden = 7\nlearning_rate = 1\n"))
+    assert values == {"student_hidden": 7, "learning_rate": 1.0, "activation": "relu"}
+    assert isinstance(values["learning_rate"], float)
+
+
+@pytest.mark.parametrize(
+    ("injected", "message"),
+    [
+        ("studnt_hidden = 100", "unknown parameter 'studnt_hidden'; did you mean 'student_hidden'"),
+        ("epochs = 10", "unknown parameter 'epochs'. Known: activation, learning_rate, student_hidden"),
+        ("student_hidden = '100'", "student_hidden must be of type int; got '100', of type str"),
+        ("student_hidden = 1.5", "student_hidden must be of type int; got 1.5, of type float"),
+        ("activation = None", "activation must be of type str; got None, of type NoneType"),
+    ],
+)
+def test_wrong_parameters(injected, message):
+    with pytest.raises(ConfigError, match=message):
+        chapter.parameters(notebook(injected))
+
+
+def test_cells_with_magics_hold_no_parameters():
+    assert chapter.declared(["%matplotlib inline\nx: int = 1", "y: int = 2", "z = 3"]) == {"y": "int"}
+
+
+def test_config_takes_the_fields_and_leaves_the_rest():
+    config = chapter.config({"student_hidden": 7, "threshold": 0.1}, activation="erf")
+    assert (config.student_hidden, config.activation) == (7, "erf")
+
+
+def test_command_repeats_the_chapter():
+    line = chapter.command("03-training", {"student_hidden": 7, "trials": 2})
+    assert line == "papermill book/03-training.ipynb out.ipynb -p student_hidden 7 -p trials 2"

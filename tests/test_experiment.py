@@ -1,0 +1,104 @@
+from dataclasses import FrozenInstanceError, fields, replace
+
+import pytest
+import torch
+
+from spectral import ConfigError, ExperimentConfig, run
+from spectral.experiment import ENGINE_VERSION, prepare
+
+
+def test_defaults_are_the_published_spectral_setting():
+    config = ExperimentConfig()
+    assert (config.input_dim, config.teacher_hidden, config.teacher_second, config.teachers) == (10, 20, 10, 1)
+    assert (config.train_patterns, config.validation_patterns, config.test_patterns) == (8_000, 2_000, 10_000)
+    assert (config.epochs, config.batch_size, config.learning_rate) == (2_000, 300, 0.005)
+    assert (config.l2_phi, config.l2_lam, config.trials) == (0.01, 5e-4, 30)
+    assert (config.parametrization, config.activation, config.inputs) == ("spectral", "relu", "gaussian")
+
+
+def test_direct_twins():
+    config = ExperimentConfig(student_hidden=40)
+    assert config.direct_twin() == replace(config, parametrization="direct")
+    published = config.direct_twin("published")
+    assert (published.learning_rate, published.batch_size, published.student_hidden) == (0.002, 500, 40)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"student_hidden": 0}, "student_hidden must be at least 1; got 0"),
+        ({"student_hidden": -3}, "student_hidden must be at least 1; got -3"),
+        ({"student_hidden": "100"}, "student_hidden must be of type int; got '100', of type str"),
+        ({"student_hidden": 10.0}, "student_hidden must be of type int; got 10.0, of type float"),
+        ({"trials": True}, "trials must be of type int; got True, of type bool"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a finite number; got nan"),
+        ({"learning_rate": 0}, "learning_rate must be above 0; got 0"),
+        ({"learning_rate": None}, "learning_rate must be of type float; got None"),
+        ({"l2_phi": -0.1}, "l2_phi must be at least 0; got -0.1"),
+        ({"l2_lam": float("inf")}, "l2_lam must be a finite number; got inf"),
+        ({"seed": -1}, "seed must be at least 0; got -1"),
+        ({"batch_size": 8_001}, "batch_size must be at most the 8000 training patterns .* got 8001"),
+        ({"validation_fraction": 1.0}, "validation_fraction must leave patterns on both sides"),
+        ({"patterns": 2, "batch_size": 1}, "validation_fraction must leave patterns on both sides"),
+        ({"activation": "gelu"}, "activation must be one of relu, tanh, erf; got 'gelu'"),
+        ({"activation": "identity"}, "activation must be one of relu, tanh, erf; got 'identity'"),
+        ({"parametrization": "Spectral"}, "parametrization must be one of spectral, direct; got 'Spectral'"),
+        ({"teacher": 3}, "teacher must be of type str; got 3, of type int"),
+        ({"dtype": "float16"}, "dtype must be one of float32, float64"),
+    ],
+)
+def test_impossible_values_fail_at_construction(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        ExperimentConfig(**changes)
+
+
+def test_unknown_names_come_with_the_closest():
+    with pytest.raises(ConfigError, match=r"unknown parameter 'studnt_hidden'; did you mean 'student_hidden'\?"):
+        ExperimentConfig.from_mapping({"studnt_hidden": 100})
+    with pytest.raises(ConfigError, match=r"unknown parameter 'zzz'\. Known: activation, batch_size"):
+        ExperimentConfig.from_mapping({"zzz": 1})
+    with pytest.raises(FrozenInstanceError):
+        ExperimentConfig().trials = 3  # type: ignore[misc]
+
+
+def test_every_field_moves_the_hash_and_nothing_else_does():
+    config = ExperimentConfig()
+    assert config.hash() == ExperimentConfig().hash()
+    assert ExperimentConfig(l2_phi=1).hash() == ExperimentConfig(l2_phi=1.0).hash()
+    others = {"teacher": "linear", "parametrization": "direct", "activation": "erf", "dtype": "float64"}
+    hashes = {config.hash()}
+    for field in fields(config):
+        if field.name == "inputs":  # one choice only
+            continue
+        value = getattr(config, field.name)
+        other = others.get(field.name) or (value + 1 if isinstance(value, int) else value / 2)
+        hashes.add(replace(config, **{field.name: other}).hash())
+    assert len(hashes) == len(fields(config))
+
+
+def test_members_are_teachers_by_trials():
+    config = ExperimentConfig(teachers=2, teacher_seed=5, trials=3, seed=9)
+    assert [tuple(member) for member in config.members] == [(9, t, k) for t in (5, 6) for k in (0, 1, 2)]
+
+
+def test_twins_share_teachers_data_and_start(small):
+    (task, student), (other_task, other) = prepare(small), prepare(small.direct_twin())
+    assert torch.equal(task.train.x, other_task.train.x)
+    assert torch.equal(task.teacher.first, other_task.teacher.first)
+    assert torch.equal(student.first.phi, other.first.phi)
+    assert torch.equal(student.second.phi, other.second.phi)
+
+
+@pytest.mark.parametrize("kind", ["two-layer", "committee", "linear"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "erf"])
+def test_every_kind_of_experiment_runs(small, kind, activation):
+    result = run(replace(small, teacher=kind, activation=activation, dtype="float32", epochs=20))
+    assert result.student.first.phi.dtype == torch.float32
+    assert (result.history.test_mse[-1] < result.history.test_mse[0]).all()
+
+
+def test_golden_numbers(small):
+    """Moves only when the engine's numbers move; then `ENGINE_VERSION` has to move too."""
+    golden = torch.tensor([0.39136312837597265, 0.5647891592534227, 0.5048846705967291], dtype=torch.float64)
+    torch.testing.assert_close(run(small).history.test_mse[-1], golden, rtol=1e-9, atol=0)
+    assert ENGINE_VERSION == 1

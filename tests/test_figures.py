@@ -1,0 +1,60 @@
+"""Figures are checked by what they draw, not by their pixels."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from spectral import figures
+
+
+@pytest.fixture
+def ax():
+    figure, axes = plt.subplots()
+    yield axes
+    plt.close(figure)
+
+
+def test_trials_show_every_trial_and_their_mean(ax):
+    y = np.array([[1.0, 3.0], [2.0, 6.0], [4.0, 4.0]])
+    figures.trials(ax, [0, 1, 2], y, "spectral")
+    lines = [line.get_ydata().tolist() for line in ax.lines]
+    assert lines == [[1, 2, 4], [3, 6, 4], [2, 4, 4]]
+    assert ax.get_legend_handles_labels()[1] == ["spectral student"]
+    assert ax.lines[-1].get_color() == figures.ROLES["spectral"].colour
+
+
+def test_matrix_is_centred_on_zero(ax):
+    figures.matrix(ax, [[1.0, -3.0]], "weights")
+    image = ax.images[0]
+    assert image.get_clim() == (-3.0, 3.0)
+    assert image.get_array().tolist() == [[1.0, -3.0]]
+
+
+def test_network_draws_every_node_and_edge(ax):
+    figures.network(ax, [np.array([[1.0, -2.0], [0.0, 4.0], [1.0, 1.0]]), np.ones((1, 3))], ["in", "hidden", "out"])
+    assert [len(c.get_offsets()) for c in ax.collections[2:]] == [2, 3, 1]
+    assert [len(c.get_segments()) for c in ax.collections[:2]] == [6, 3]
+    assert ax.collections[0].get_linewidths() == [0.5, 1.0, 0.0, 2.0, 0.5, 0.5]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["in", "hidden", "out"]
+
+
+def test_histogram_counts(ax):
+    figures.histogram(ax, np.arange(10.0), "y", density=False)
+    assert sum(patch.get_height() for patch in ax.patches) == 10
+    assert ax.get_xlabel() == "y"
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_reference_is_where_it_says(ax, axis):
+    figures.reference(ax, 3.0, "teacher", axis=axis)
+    assert (ax.lines[0].get_xdata() if axis == "x" else ax.lines[0].get_ydata()) == [3.0, 3.0]
+    assert ax.texts[0].get_text().strip() == "teacher"
+
+
+def test_roles_differ_in_colour_and_line():
+    roles = figures.ROLES.values()
+    assert len({role.colour for role in roles}) == len({role.line for role in roles}) == len(roles)

@@ -1,0 +1,70 @@
+"""The house keeps its order: imports go down only, plotting and notebooks are far from training."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SPECTRAL = Path(__file__).parents[1] / "spectral"
+FLOORS = [
+    {"activations", "streams"},
+    {"layers", "tasks"},
+    {"penalties", "students"},
+    {"measures", "prune"},
+    {"train"},
+    {"experiment"},
+    {"chapter", "figures"},
+    {"__init__"},
+]
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relatively"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def test_imports_go_down():
+    modules = {path.stem for path in SPECTRAL.glob("*.py")}
+    assert modules == set().union(*FLOORS), "every module has one floor"
+    for level, floor in enumerate(FLOORS):
+        below = set().union(*FLOORS[:level])
+        for module in floor:
+            used = {name.split(".")[1] for name in imports(SPECTRAL / f"{module}.py") if name.startswith("spectral.")}
+            assert used & modules <= below, f"{module} imports upwards or sideways: {used & modules - below}"
+
+
+def test_training_needs_no_plotting_and_no_notebook():
+    """What a bare machine has to have: torch, numpy, scipy and tqdm."""
+    code = "import sys, spectral; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"matplotlib", "seaborn", "pandas", "IPython", "papermill", "myst_nb"} & set(loaded)
+
+
+def test_import_has_no_side_effect_on_random_state_or_threads():
+    code = (
+        "import torch; s, t = torch.get_rng_state(), torch.get_num_threads()\nimport spectral\n"
+        "assert torch.equal(torch.get_rng_state(), s) and torch.get_num_threads() == t\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)
+
+
+def test_examples_in_docstrings():
+    import doctest
+    import importlib
+
+    import torch
+
+    count = 0
+    for path in sorted(SPECTRAL.glob("*.py")):
+        module = importlib.import_module(f"spectral.{path.stem}" if path.stem != "__init__" else "spectral")
+        result = doctest.testmod(module, extraglobs={"torch": torch})
+        assert result.failed == 0, module.__name__
+        count += result.attempted
+    assert count >= 5

@@ -1,0 +1,181 @@
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from spectral import Student, TrainingDiverged, run
+from spectral.experiment import prepare
+from spectral.penalties import split_l2
+from spectral.streams import member_streams
+from spectral.tasks import Patterns
+from spectral.train import epochs_to_record, loss_backward, mse, train
+
+SETTINGS = {"epochs": 2, "batch_size": 60, "learning_rate": 0.005, "l2_phi": 0.01, "l2_lam": 5e-4}
+
+
+def fit(config, task, student, **options):
+    return train(student, task, **SETTINGS | {"order": member_streams(config.members, "order")} | options)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "erf"])
+@pytest.mark.parametrize("train_lam_in", [False, True])
+def test_written_gradient_equals_automatic_differentiation(small, activation, train_lam_in):
+    task, student = prepare(replace(small, activation=activation))
+    with torch.no_grad():
+        for parameter in student.parameters():
+            parameter += 0.1 * torch.randn(parameter.shape, dtype=parameter.dtype)
+    student.first.lam_in.requires_grad_(train_lam_in)
+    loss = (student(task.train.x) - task.train.y).square().mean(-1)
+    trained = [p for p in student.parameters() if p.requires_grad]
+    expected = torch.autograd.grad(loss.sum(), trained)
+    returned = loss_backward(student, task.train.x, task.train.y)
+    torch.testing.assert_close(returned, loss.detach(), rtol=1e-13, atol=1e-14)
+    for parameter, gradient in zip(trained, expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-12, atol=1e-13)
+        assert parameter.grad.stride() == parameter.stride()  # a fused optimiser reads both as one block
+
+
+@pytest.mark.parametrize("parametrization", ["spectral", "direct"])
+def test_training_equals_one_model_at_a_time_with_autograd_and_adam(small, parametrization):
+    """Every member against a plain loop of its own: same batches (partial one kept), same penalty, torch's Adam."""
+    config = replace(small, parametrization=parametrization)
+    task, student = prepare(config)
+    _, start = prepare(config)
+    fit(config, task, student)
+    for member, generator in enumerate(member_streams(config.members, "order")):
+        names = ("first.phi", "first.lam_out", "second.phi")
+        alone = Student(5, 8, 3, parametrization=parametrization, dtype=torch.float64)
+        alone.load_state_dict({name: value[[member]] for name, value in start.state_dict().items()})
+        adam = torch.optim.Adam([p for p in alone.parameters() if p.requires_grad], lr=0.005, eps=1e-7)
+        x, y = task.train.x[[member]], task.train.y[[member]]
+        assert x.shape[1] == 200  # three batches of 60 and a partial one of 20
+        for _ in range(2):
+            shuffled = torch.randperm(200, generator=generator)
+            for batch in shuffled.split(60):
+                loss = (alone(x[:, batch]) - y[:, batch]).square().mean() + split_l2(alone.first, 0.01, 5e-4).sum()
+                adam.zero_grad()
+                loss.backward()
+                adam.step()
+        for name in names:
+            expected, got = alone.state_dict()[name][0], student.state_dict()[name][member]
+            torch.testing.assert_close(got, expected, rtol=1e-11, atol=1e-12)
+
+
+def test_one_step_of_adam_by_hand(toy):
+    """After one step Adam has moved each number by lr * g / (|g| + eps), that is by lr against the sign of g."""
+    x, y = torch.tensor([[[1.0, 1.0]]]).double(), torch.tensor([[7.0]]).double()
+    patterns = Patterns(x, y)
+    before = copy.deepcopy(toy)
+    options = SETTINGS | {"epochs": 1, "batch_size": 1, "l2_phi": 0.0, "l2_lam": 0.0}
+    task = type("Task", (), {"train": patterns, "validation": patterns, "test": patterns})()
+    train(toy, task, order=[torch.Generator()], **options)
+    # residual 8 - 7 = 1, dL/dy = 2; node 0 (w = (3, 4), lam = -1, readout 1): dL/dw = 2 * (1, 1), dL/dlam = -2 * 7
+    g = torch.tensor([2.0, 2.0]).double()
+    torch.testing.assert_close(toy.first.phi[0, 0], before.first.phi[0, 0] - 0.005 * g / (g + 1e-7))
+    assert toy.first.lam_out[0, 0].item() == pytest.approx(-1 + 0.005, abs=1e-9)
+    assert torch.equal(toy.first.phi[0, 1], before.first.phi[0, 1])  # node 1 is silent on this pattern
+
+
+def test_a_member_does_not_depend_on_its_company(small):
+    """float64, 200 steps (50 epochs of 4): alone against in a batch of three within 1e-12."""
+    task, student = prepare(small)
+    history = fit(small, task, student, epochs=50)
+    for index, member in enumerate(small.members):
+        config = replace(small, trials=1)
+        part = {
+            name: Patterns(patterns.x[[index]], patterns.y[[index]])
+            for name, patterns in (("train", task.train), ("validation", task.validation), ("test", task.test))
+        }
+        alone = Student(5, 8, 3, generators=member_streams([member], "initial"), dtype=torch.float64)
+        record = fit(config, replace(task, **part), alone, epochs=50, order=member_streams([member], "order"))
+        for name, value in alone.state_dict().items():
+            torch.testing.assert_close(student.state_dict()[name][[index]], value, rtol=0, atol=1e-12)
+        torch.testing.assert_close(history.test_mse[:, [index]], record.test_mse, rtol=0, atol=1e-12)
+
+
+def test_adding_teachers_or_trials_changes_nothing_for_the_others(small):
+    one, two = run(replace(small, trials=1, teacher_seed=1)), run(replace(small, trials=2, teachers=2))
+    torch.testing.assert_close(two.history.test_mse[:, [2]], one.history.test_mse, rtol=0, atol=1e-13)
+
+
+def test_learning_lowers_the_error_on_all_three_sets(small):
+    history = run(replace(small, epochs=60)).history
+    for errors in (history.train_mse, history.validation_mse, history.test_mse):
+        assert (errors[-1] < 0.2 * errors[0]).all()
+
+
+def test_history_is_the_state_at_its_epochs(small):
+    result = run(small, record_at=[0, 2])
+    history = result.history
+    assert history.epochs == (0, 2, 4)
+    assert history.scores.shape == (3, 3, 8)
+    task, start = prepare(small)
+    assert torch.equal(history.test_mse[0], mse(start, task.test))
+    assert torch.equal(history.validation_mse[-1], mse(result.student, result.task.validation))
+    halfway = run(replace(small, epochs=2)).student
+    assert torch.equal(history.scores[1], halfway.first.weight.norm(dim=-1))
+
+
+def test_repeats_exactly_and_leaves_the_global_state_alone(small):
+    state = torch.get_rng_state()
+    first, second = run(small), run(small)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(first.history.test_mse, second.history.test_mse)
+
+
+def test_frozen_parts_stay(small):
+    student = run(replace(small, parametrization="direct")).student
+    assert torch.equal(student.first.lam_out, torch.ones(3, 8, dtype=torch.float64))
+    assert torch.equal(student.first.lam_in, torch.zeros(3, 5, dtype=torch.float64))
+
+
+def test_epochs_to_record():
+    assert epochs_to_record(1) == (0, 1)
+    epochs = epochs_to_record(2000)
+    assert epochs[0] == 0
+    assert epochs[-1] == 2000
+    assert len(epochs) <= 32
+
+
+def test_a_diverging_loss_names_member_epoch_and_rate(small):
+    task, student = prepare(small)
+    with torch.no_grad():
+        student.first.phi[1, 0, 0] = torch.nan
+    with pytest.raises(TrainingDiverged, match=r"member 1 is not finite in epoch 0 at learning rate 0.005"):
+        fit(small, task, student)
+    task, student = prepare(small)
+    with pytest.raises(TrainingDiverged, match=r"members 0, 1, 2 is not finite in epoch \d+ at learning rate 1e\+200"):
+        fit(small, task, student, learning_rate=1e200)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1, not 0"),
+        ({"batch_size": 201}, "batch_size must lie between 1 and the 200 training patterns, not 201"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a finite number above 0, not nan"),
+        ({"l2_phi": -1.0}, "l2_phi must be a finite number of at least 0, not -1"),
+        ({"order": []}, "3 members need 3 generators .* got 0"),
+        ({"record_at": [5]}, r"record_at must name epochs from 0 to 2; got \[2, 5\]"),
+    ],
+)
+def test_impossible_arguments_fail_before_training(small, changes, message):
+    task, student = prepare(small)
+    before = copy.deepcopy(student.state_dict())
+    with pytest.raises(ValueError, match=message):
+        fit(small, task, student, **changes)
+    assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
+
+
+def test_patterns_that_do_not_fit(small):
+    task, student = prepare(small)
+    wide = Patterns(torch.zeros(3, 10, 6), torch.zeros(3, 10))
+    short = Patterns(torch.zeros(3, 10, 5), torch.zeros(3, 9))
+    broken = Patterns(torch.full((3, 10, 5), torch.inf), torch.zeros(3, 10))
+    with pytest.raises(ValueError, match=r"train patterns of shape \(3, patterns, 5\); got \(3, 10, 6\)"):
+        fit(small, replace(task, train=wide), student)
+    with pytest.raises(ValueError, match=r"test answers must have shape \(3, 10\); got \(3, 9\)"):
+        fit(small, replace(task, test=short), student)
+    with pytest.raises(ValueError, match="validation patterns hold values that are not finite"):
+        fit(small, replace(task, validation=broken), student)
