@@ -1,0 +1,73 @@
+# Two commands: `make book` and `make test`. Each prepares .venv first, once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+BUILD := _build
+SOURCE := $(BUILD)/source
+CHAPTERS := $(wildcard book/*.ipynb)
+EXECUTED := $(CHAPTERS:%=$(SOURCE)/%)
+PAGES := _config.yml _toc.yml $(wildcard book/*.md) book/references.bib
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help book test lint unit notebooks refresh lock clean
+# The kernel of a notebook is the one of .venv; nothing is written beside the sources.
+export PYTHONDONTWRITEBYTECODE := 1
+export JUPYTER_PREFER_ENV_PATH := 1
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*##/  make \1\t/' | expand -t 22
+
+book: $(EXECUTED) $(READY)  ## execute every chapter that changed, and build the book from what was executed
+	@for page in $(PAGES); do mkdir -p $(SOURCE)/$$(dirname $$page); cp $$page $(SOURCE)/$$page; done
+	$(BIN)/jupyter-book build $(SOURCE) --path-output $(BUILD)/book
+	@echo; echo "The book: $(CURDIR)/$(BUILD)/book/_build/html/index.html"
+
+test: lint unit notebooks  ## everything that CI checks: style, types, unit tests, chapters, the rendered pages
+
+lint: $(READY)  ## style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(READY)  ## unit tests, a smoke run of every chapter, the book built with warnings as errors
+	$(BIN)/python -m pytest
+
+notebooks: $(READY)  ## execute the committed chapters again and compare what they print
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout 600 -W default $(CHAPTERS)
+
+refresh: $(READY)  ## execute every chapter and keep the outputs in the committed notebooks
+	for chapter in $(CHAPTERS); do $(BIN)/python book/execute.py $$chapter $$chapter; done
+
+# A target is replaced only when its chapter has run to the end, so an interrupted run is taken up where it stopped.
+$(SOURCE)/%.ipynb: %.ipynb $(wildcard spectral/*.py) book/execute.py requirements.txt | $(READY)
+	$(BIN)/python book/execute.py $< $@
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $$($(PYTHON) --version) is what '$(PYTHON)' starts." \
+	    "Name another with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# PyTorch's CUDA libraries are left out: torch pins them itself, and its CPU build has none.
+CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc \
+	nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver \
+	nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton
+
+lock:  ## pin requirements.txt anew (needs uv)
+	{ sed '/^$$/q' requirements.txt; \
+	  echo "torch==2.13.0" | uv pip compile pyproject.toml --constraint - --extra book --extra test --universal \
+	    --python-version 3.11 --upgrade --quiet --no-header --annotation-style line \
+	    $(addprefix --no-emit-package ,$(CUDA)) | grep -v '^#' \
+	  | sed 's/student-teacher-spectral (pyproject.toml)/DIRECT/'; } > requirements.new
+	mv requirements.new requirements.txt
+
+clean:  ## remove what was built; .venv stays
+	rm -rf $(BUILD) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
