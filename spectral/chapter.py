@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -22,18 +22,26 @@ _PLAIN = (bool, int, float, str, list, tuple, dict, type(None))
 _NOTEBOOK_NAMES = ("In", "Out")
 
 
-def declared(cells: Iterable[str]) -> dict[str, str]:
-    """The annotated assignments of some notebook cells: each name and its type, as written."""
-    names = {}
+class Parameter(NamedTuple):
+    """A parameter as its chapter declares it."""
+
+    kind: str
+    default: Any
+
+
+def declared(cells: Iterable[str]) -> dict[str, Parameter]:
+    """The annotated assignments of some notebook cells, by name."""
+    found = {}
     for cell in cells:
         try:
             statements = ast.parse(cell).body
         except SyntaxError:  # a cell with a magic: no parameters in there
             continue
         for statement in statements:
-            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                names[statement.target.id] = ast.unparse(statement.annotation)
-    return names
+            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
+                kind, default = ast.unparse(statement.annotation), ast.literal_eval(statement.value)
+                found[statement.target.id] = Parameter(kind, default)
+    return found
 
 
 def parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,7 +59,7 @@ def parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if isinstance(value, _PLAIN):
             raise unknown_name("parameter", name, known)
-    return {name: check_type(name, namespace[name], kind) for name, kind in known.items()}
+    return {name: check_type(name, namespace[name], parameter.kind) for name, parameter in known.items()}
 
 
 def config(values: Mapping[str, Any], **fixed: Any) -> ExperimentConfig:
@@ -68,26 +76,42 @@ def say(**values: object) -> None:
         glue(name, str(value), display=False)
 
 
-def command(notebook: str, values: Mapping[str, Any]) -> str:
-    """The shell command that executes a chapter again with `values`."""
-    options = " ".join(f"-p {name} {value}" for name, value in values.items())
-    return f"papermill book/{notebook}.ipynb out.ipynb {options}".rstrip()
+def table(header: Sequence[str], *rows: Sequence[object]) -> Any:
+    """A Markdown table of a few rows; everything is written as `str` writes it."""
+    from IPython.display import Markdown
+
+    lines = [header, ["---"] * len(header), *rows]
+    return Markdown("\n".join(f"| {' | '.join(map(str, line))} |" for line in lines))
 
 
-def provenance(notebook: str, values: Mapping[str, Any], *runs: Run) -> Any:
+def command(notebook: str, namespace: Mapping[str, Any]) -> str:
+    """The shell command that executes a chapter again, with the parameters that are not at their defaults."""
+    changed = [
+        f" -p {name} {namespace[name]}"
+        for name, parameter in declared(namespace["In"]).items()
+        if namespace[name] != parameter.default
+    ]
+    return f"papermill book/{notebook}.ipynb out.ipynb{''.join(changed)}"
+
+
+def provenance(notebook: str, namespace: Mapping[str, Any], *runs: Run) -> Any:
     """One line of Markdown under a figure: how many trials, what trained them, for how long, and how to repeat it."""
     from IPython.display import Markdown
 
     first = runs[0]
     device = first.student.first.phi.device
     machine = f"{platform.machine()} {device}, {os.cpu_count()} cores, torch {torch.__version__.split('+')[0]}"
-    count = f"{first.config.teachers} teacher(s) × {first.config.trials} trial(s)"
+    count = f"{_count(first.config.teachers, 'teacher')} × {_count(first.config.trials, 'trial')}"
     seconds = sum(run.seconds for run in runs)
     names = ", ".join(f"`{run.config.hash()}`" for run in runs)
     return Markdown(
         f"*{count}, {first.config.epochs:,} epochs, trained live in {seconds:.0f} s ({machine}). "
-        f"Configurations {names}. To repeat:* `{command(notebook, values)}`"
+        f"Configurations {names}. To repeat:* `{command(notebook, namespace)}`"
     )
 
 
-__all__ = ["ConfigError", "command", "config", "declared", "parameters", "provenance", "say"]
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+__all__ = ["ConfigError", "command", "config", "declared", "parameters", "provenance", "say", "table"]

@@ -183,7 +183,7 @@ class ExperimentConfig:
 
     @property
     def members(self) -> list[Member]:
-        """All students of the run: the trials of the first teacher, and so on for the others."""
+        """All students of the run, teacher by teacher, and trial by trial within a teacher."""
         seeds = range(self.teacher_seed, self.teacher_seed + self.teachers)
         return [Member(self.seed, teacher_seed, trial) for teacher_seed in seeds for trial in range(self.trials)]
 

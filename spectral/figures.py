@@ -108,7 +108,7 @@ def trials(ax: Axes, x: ArrayLike, y: ArrayLike, role: str, *, label: str | None
     """A curve for each trial, `y` of shape (points, trials), thin, and their mean, thick."""
     x, y = np.asarray(x), np.asarray(y)
     style = ROLES[role]
-    ax.plot(x, y, color=style.colour, linewidth=0.7, alpha=0.35)
+    ax.plot(x, y, color=style.colour, linewidth=0.9, alpha=0.5)
     name = style.label if label is None else label
     ax.plot(x, y.mean(1), color=style.colour, linestyle=style.line, linewidth=2.2, label=name)
 

@@ -5,7 +5,8 @@ Axes: E members, h_S and h_T student and teacher nodes, d inputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -131,7 +132,7 @@ class Estimate:
 
     def __format__(self, spec: str) -> str:
         spec = spec or ".3g"
-        return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}], n = {self.n}"
+        return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}], n = {self.n:,}"
 
 
 def estimate(values: Sequence[float] | np.ndarray | Tensor, confidence: float = 0.95) -> Estimate:
@@ -153,3 +154,20 @@ def estimate(values: Sequence[float] | np.ndarray | Tensor, confidence: float = 
         return Estimate(mean, float("nan"), float("nan"), n)
     half = float(scipy.stats.t.ppf(0.5 + confidence / 2, n - 1) * sample.std(ddof=1) / n**0.5)
     return Estimate(mean, mean - half, mean + half, n)
+
+
+def cost_ratio(first: Callable[[], object], second: Callable[[], object], pairs: int) -> np.ndarray:
+    """How many times as long `first` takes as `second`: one ratio for each of `pairs` interleaved pairs of calls.
+
+    Machines drift and share their cores. A pair is timed back to back, in alternating order, so that what slows one
+    call tends to slow the other; one pair beforehand is not counted.
+    """
+    ratios = []
+    for pair in range(pairs + 1):
+        seconds = {}
+        for call in (first, second) if pair % 2 else (second, first):
+            start = time.perf_counter()
+            call()
+            seconds[call] = time.perf_counter() - start
+        ratios.append(seconds[first] / seconds[second])
+    return np.array(ratios[1:])

@@ -6,16 +6,16 @@ layer's weight. Its bias and its outgoing weights (the second layer's column) go
 
 Scores (arXiv:2310.12612 ranks by the first):
 
-==========  ===============================================  ===============================================
-kind        score of node i                                  what it is
-==========  ===============================================  ===============================================
-incoming    :math:`\lVert w_i\rVert`                         the paper's L (spectral) and W (direct); for
-                                                             frozen :math:`\lambda^{in}=0` it equals
-                                                             :math:`|\lambda_i|\,\lVert\phi_i\rVert`
-eigenvalue  :math:`|\lambda^{out}_i|`                        depends on how w is shared between the factors
-product     :math:`\lVert w_i\rVert\,\lVert w^{out}_i\rVert` unchanged when a relu node passes a factor
-                                                             from its incoming to its outgoing weights
-==========  ===============================================  ===============================================
+==========  =================================================  ===============================================
+kind        score of node i                                    what it is
+==========  =================================================  ===============================================
+incoming    :math:`\lVert w_i\rVert`                           the paper's L (spectral) and W (direct); for
+                                                               frozen :math:`\lambda^{in}=0` it equals
+                                                               :math:`|\lambda_i|\,\lVert\phi_i\rVert`
+eigenvalue  :math:`|\lambda^{out}_i|`                          depends on how w is shared between the factors
+product     :math:`\lVert w_i\rVert\,\lVert w^{out}_i\rVert`   unchanged when a relu node passes a factor
+                                                               from its incoming to its outgoing weights
+==========  =================================================  ===============================================
 
 Axes: E members (absent where the layers have none), P patterns, h nodes, m nodes of the second layer.
 """

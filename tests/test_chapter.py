@@ -34,7 +34,7 @@ def test_wrong_parameters(injected, message):
 
 
 def test_cells_with_magics_hold_no_parameters():
-    assert chapter.declared(["%matplotlib inline\nx: int = 1", "y: int = 2", "z = 3"]) == {"y": "int"}
+    assert chapter.declared(["%matplotlib inline\nx: int = 1", "y: int = 2", "z = 3"]) == {"y": ("int", 2)}
 
 
 def test_config_takes_the_fields_and_leaves_the_rest():
@@ -43,5 +43,6 @@ def test_config_takes_the_fields_and_leaves_the_rest():
 
 
 def test_command_repeats_the_chapter():
-    line = chapter.command("03-training", {"student_hidden": 7, "trials": 2})
-    assert line == "papermill book/03-training.ipynb out.ipynb -p student_hidden 7 -p trials 2"
+    assert chapter.command("03-training", notebook()) == "papermill book/03-training.ipynb out.ipynb"
+    line = chapter.command("03-training", notebook("student_hidden = 7\nactivation = 'erf'\n"))
+    assert line == "papermill book/03-training.ipynb out.ipynb -p student_hidden 7 -p activation erf"

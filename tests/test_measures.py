@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spectral import Student, node_scores
+from spectral import Student, measures, node_scores
 from spectral.measures import effective_size, estimate, match_teacher, survivors
 from spectral.streams import Member
 from spectral.tasks import make_teacher
@@ -79,6 +79,19 @@ def test_intervals_cover_as_often_as_they_say():
     samples = np.random.default_rng(0).normal(3, 2, (2_000, 4))
     hits = [e.low <= 3 <= e.high for e in map(estimate, samples)]
     assert 0.935 < np.mean(hits) < 0.965
+
+
+def test_cost_ratio_is_interleaved_and_exact_on_a_clock_of_our_own(monkeypatch):
+    now, calls = [0.0], []
+    monkeypatch.setattr(measures.time, "perf_counter", lambda: now[0])
+
+    def call(name, seconds):
+        calls.append(name)
+        now[0] += seconds * (1 + len(calls))  # a machine that slows down
+
+    ratios = measures.cost_ratio(lambda: call("a", 2), lambda: call("b", 1), 4)
+    assert "".join(calls) == "baabbaabba"
+    assert ratios.tolist() == [2 * 4 / 5, 2 * 7 / 6, 2 * 8 / 9, 2 * 11 / 10]
 
 
 def test_what_measures_refuse():
