@@ -1,10 +1,14 @@
 """The house keeps its order: imports go down only, plotting and notebooks are far from training."""
 
 import ast
-import os
+import doctest
+import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import torch
 
 SPECTRAL = Path(__file__).parents[1] / "spectral"
 FLOORS = [
@@ -52,15 +56,10 @@ def test_import_has_no_side_effect_on_random_state_or_threads():
         "import torch; s, t = torch.get_rng_state(), torch.get_num_threads()\nimport spectral\n"
         "assert torch.equal(torch.get_rng_state(), s) and torch.get_num_threads() == t\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_examples_in_docstrings():
-    import doctest
-    import importlib
-
-    import torch
-
     count = 0
     for path in sorted(SPECTRAL.glob("*.py")):
         module = importlib.import_module(f"spectral.{path.stem}" if path.stem != "__init__" else "spectral")
@@ -68,3 +67,16 @@ def test_examples_in_docstrings():
         assert result.failed == 0, module.__name__
         count += result.attempted
     assert count >= 5
+
+
+def test_the_readme_example_runs_and_prunes(capsys):
+    """What the README promises someone who takes the layer into a network of their own."""
+    text = (SPECTRAL.parent / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict = {}
+    with torch.random.fork_rng():
+        exec(example, names)
+    left = int(capsys.readouterr().out.split()[0])
+    assert 3 <= left <= 16
+    assert [type(layer).__name__ for layer in names["network"]] == ["Linear", "ReLU", "Linear"]
+    assert names["loss"] < 0.05 * names["y"].square().mean()

@@ -1,0 +1,199 @@
+"""The book: what the committed chapters hold, that they run with other parameters, and the pages they make."""
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+import yaml
+from papermill.exceptions import PapermillExecutionError
+
+ROOT = Path(__file__).parents[1]
+CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+SMALL = {"epochs": 3, "trials": 2, "student_hidden": 25, "patterns": 1_000, "pairs": 2, "test_patterns": 200}
+each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+pytestmark = pytest.mark.filterwarnings("default")  # of the notebook tools, which are not ours to fix
+
+
+def code(path: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+
+
+def names(path: Path) -> set[str]:
+    """The parameters of a chapter, as papermill reads them."""
+    return set(papermill.inspect_notebook(str(path)))
+
+
+def execute(path: Path, tmp_path: Path, **parameters) -> nbformat.NotebookNode:
+    return papermill.execute_notebook(
+        path, tmp_path / "out.ipynb", parameters=parameters, progress_bar=False, cwd=str(tmp_path)
+    )
+
+
+@each_chapter
+def test_committed_chapters_are_executed_and_hold_nothing_of_a_machine(path):
+    notebook = nbformat.read(path, 4)
+    nbformat.validate(notebook)
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.language_info == {"name": "python"}
+    for cell in code(path):
+        assert not {"papermill", "execution"} & set(cell.metadata)
+        assert all(output.output_type != "error" for output in cell.outputs)
+        assert all(output.get("name") != "stderr" for output in cell.outputs)
+    assert any(cell.outputs for cell in code(path))
+    assert not re.search(r"/(home|root|tmp|Users|work)/", json.dumps(notebook))
+
+
+@each_chapter
+def test_chapters_begin_with_their_parameters(path):
+    first, second, *_ = code(path)
+    assert "parameters" in first.metadata.tags
+    assert "chapter.parameters(globals())" in second.source
+    for name, parameter in papermill.inspect_notebook(str(path)).items():
+        assert parameter["inferred_type_name"] in {"int", "float", "str"}, name
+        assert len(parameter["help"]) > 3, f"{name} is not explained"
+
+
+@each_chapter
+def test_every_figure_has_an_alternative_text(path):
+    for cell in code(path):
+        if any("image/svg+xml" in output.get("data", {}) for output in cell.outputs):
+            assert len(cell.metadata["mystnb"]["image"]["alt"]) > 40
+
+
+@each_chapter
+def test_chapters_run_with_other_parameters(path, tmp_path):
+    """The smoke run: a few epochs of small students, from another working directory."""
+    wanted = {name: value for name, value in SMALL.items() if name in names(path)}
+    result = execute(path, tmp_path, **wanted)
+    assert all(cell.execution_count for cell in result.cells if cell.cell_type == "code")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"studnt_hidden": 100}, "unknown parameter 'studnt_hidden'; did you mean 'student_hidden'?"),
+        ({"student_hidden": "100"}, "student_hidden must be of type int; got '100', of type str"),
+        ({"student_hidden": 0}, "student_hidden must be at least 1; got 0"),
+        ({"student_hidden": -3}, "student_hidden must be at least 1; got -3"),
+        ({"batch_size": 10_000}, "batch_size must be at most the 8000 training patterns"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a finite number; got nan"),
+        ({"pairs": 1}, "pairs must be at least 2"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_wrong_parameters_fail_before_any_training(tmp_path, parameters, message):
+    path = ROOT / "book" / "03-training.ipynb"
+    with pytest.raises(PapermillExecutionError, match=re.escape(message)):
+        execute(path, tmp_path, **parameters)
+    cells = nbformat.read(tmp_path / "out.ipynb", 4).cells
+    trained = next(cell for cell in cells if cell.source.startswith("runs = "))
+    assert trained.execution_count is None
+    assert [file.name for file in tmp_path.iterdir()] == ["out.ipynb"]
+
+
+@pytest.mark.parametrize("path", [path for path in CHAPTERS if path.stem == "10-pruning"], ids=["10-pruning"])
+def test_a_wrong_threshold_fails_before_any_training(path, tmp_path):
+    with pytest.raises(PapermillExecutionError, match="threshold must lie from 0"):
+        execute(path, tmp_path, threshold=1.5)
+
+
+def test_the_command_line_refuses_and_helps(tmp_path):
+    """As a reader would do it: exit status 1 for a string where a number belongs; help with names and types."""
+    chapter, out = str(ROOT / "book" / "03-training.ipynb"), str(tmp_path / "out.ipynb")
+    call = [sys.executable, "-m", "papermill"]
+    failed = subprocess.run([*call, chapter, out, "-r", "student_hidden", "100"], capture_output=True, text=True)
+    assert failed.returncode == 1
+    assert "student_hidden must be of type int; got '100', of type str" in failed.stderr
+    shown = subprocess.run([*call, "--help-notebook", chapter], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"student_hidden: int \(default 60\)\s+h_S, hidden nodes of the student", shown)
+
+
+def test_a_chapter_that_fails_leaves_its_target_alone(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+    nbformat.write(notebook, tmp_path / "chapter.ipynb")
+    target = tmp_path / "target.ipynb"
+    target.write_text("as it was")
+    call = [sys.executable, ROOT / "book" / "execute.py", tmp_path / "chapter.ipynb", target]
+    result = subprocess.run(call, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "ZeroDivisionError" in result.stderr
+    assert target.read_text() == "as it was"
+    assert {file.name for file in tmp_path.iterdir()} == {"chapter.ipynb", "target.ipynb"}
+
+
+class Page(HTMLParser):
+    """What a page loads and shows: addresses of scripts, styles and images, alternative texts, ids, links."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.loaded, self.images, self.ids, self.links = [], [], set(), []
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.ids.add(found.get("id"))
+        if tag == "script" and found.get("src"):
+            self.loaded.append(found["src"])
+        if tag == "link" and found.get("rel") in ("stylesheet", "preload"):
+            self.loaded.append(found["href"])
+        if tag == "img":
+            self.images.append(found)
+            self.loaded.append(found["src"])
+        if tag == "a" and found.get("href"):
+            self.links.append(found["href"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The book built from the committed chapters, with warnings as errors."""
+    out = tmp_path_factory.mktemp("site")
+    command = Path(sys.executable).with_name("jupyter-book")
+    call = [command, "build", ROOT, "--path-output", out, "-W", "-n", "--keep-going"]
+    built = subprocess.run(call, capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout[-3_000:] + built.stderr[-3_000:]
+    return out / "_build" / "html"
+
+
+def pages() -> list[str]:
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+
+
+def test_every_page_of_the_table_of_contents_is_there(site):
+    assert (site / "index.html").exists()
+    assert [page for page in pages() if not (site / f"{page}.html").exists()] == []
+    listed = {page.split("/")[-1] for page in pages()}
+    written = {path.stem for path in (ROOT / "book").iterdir() if path.suffix in (".md", ".ipynb")}
+    assert listed == written, "a page is missing from _toc.yml"
+
+
+@pytest.mark.parametrize("name", pages())
+def test_pages_read_without_a_network(site, name):
+    """Nothing is loaded from elsewhere, every image has a text, every link within the book leads somewhere."""
+    path = site / f"{name}.html"
+    page = Page(path)
+    assert [address for address in page.loaded if re.match(r"(https?:)?//", address)] == []
+    assert [address for address in page.loaded if not (path.parent / address.split("?")[0]).exists()] == []
+    assert all(len(image.get("alt", "")) > 10 for image in page.images if "_images" in image["src"])
+    for link in page.links:
+        if re.match(r"[a-z]+:", link):
+            continue
+        target, _, fragment = link.partition("#")
+        there = (path.parent / target).resolve() if target else path
+        assert there.exists(), link
+        assert not fragment or there.suffix != ".html" or fragment in Page(there).ids, link
+
+
+def test_numbers_in_the_text_come_from_the_runs(site):
+    """Every `glue` of a chapter has found its value, and shows it."""
+    for path in CHAPTERS:
+        text = (site / "book" / f"{path.stem}.html").read_text()
+        asked = sum(cell.source.count("{glue:text}") for cell in nbformat.read(path, 4).cells)
+        assert text.count('class="pasted-text"') == asked, path.stem
+        assert not re.search(r'class="pasted-text">\s*<', text), f"an empty number in {path.stem}"
