@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
@@ -29,10 +29,10 @@ class Parameter(NamedTuple):
     default: Any
 
 
-def declared(cells: Iterable[str]) -> dict[str, Parameter]:
-    """The annotated assignments of some notebook cells, by name."""
+def declared(namespace: Mapping[str, Any]) -> dict[str, Parameter]:
+    """The annotated assignments of the notebook cells so far, by name."""
     found = {}
-    for cell in cells:
+    for cell in namespace["In"]:
         try:
             statements = ast.parse(cell).body
         except SyntaxError:  # a cell with a magic: no parameters in there
@@ -41,6 +41,9 @@ def declared(cells: Iterable[str]) -> dict[str, Parameter]:
             if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
                 kind, default = ast.unparse(statement.annotation), ast.literal_eval(statement.value)
                 found[statement.target.id] = Parameter(kind, default)
+    if not found:  # nbval keeps no history of cells, and injects nothing: values are defaults
+        annotations = namespace.get("__annotations__", {})
+        found = {name: Parameter(kind.__name__, namespace[name]) for name, kind in annotations.items()}
     return found
 
 
@@ -53,7 +56,7 @@ def parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
         If the notebook holds a plain value under a name that its parameters cell does not declare (a misspelled
         or unused parameter), or a parameter has another type than declared.
     """
-    known = declared(namespace["In"])
+    known = declared(namespace)
     for name, value in namespace.items():
         if name in known or name.startswith("_") or name in _NOTEBOOK_NAMES:
             continue
@@ -88,7 +91,7 @@ def command(notebook: str, namespace: Mapping[str, Any]) -> str:
     """The shell command that executes a chapter again, with the parameters that are not at their defaults."""
     changed = [
         f" -p {name} {namespace[name]}"
-        for name, parameter in declared(namespace["In"]).items()
+        for name, parameter in declared(namespace).items()
         if namespace[name] != parameter.default
     ]
     return f"papermill book/{notebook}.ipynb out.ipynb{''.join(changed)}"

@@ -34,7 +34,16 @@ def test_wrong_parameters(injected, message):
 
 
 def test_cells_with_magics_hold_no_parameters():
-    assert chapter.declared(["%matplotlib inline\nx: int = 1", "y: int = 2", "z = 3"]) == {"y": ("int", 2)}
+    cells = ["%matplotlib inline\nx: int = 1", "y: int = 2", "z = 3"]
+    assert chapter.declared({"In": cells}) == {"y": ("int", 2)}
+
+
+def test_a_runner_without_history_is_understood():
+    """As nbval runs notebooks: no cell is remembered, the annotations are."""
+    values = chapter.parameters(notebook() | {"In": [""]})
+    assert values == {"student_hidden": 40, "learning_rate": 0.005, "activation": "relu"}
+    with pytest.raises(ConfigError, match="unknown parameter 'studnt_hidden'"):
+        chapter.parameters(notebook("studnt_hidden = 1") | {"In": [""]})
 
 
 def test_config_takes_the_fields_and_leaves_the_rest():
