@@ -8,7 +8,7 @@ BUILD := _build
 SOURCE := $(BUILD)/source
 CHAPTERS := $(wildcard book/*.ipynb)
 EXECUTED := $(CHAPTERS:%=$(SOURCE)/%)
-PAGES := _config.yml _toc.yml $(wildcard book/*.md) book/references.bib
+PAGES := _config.yml _toc.yml $(wildcard book/*.md) book/references.bib $(wildcard book/_static/*)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c

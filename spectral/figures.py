@@ -42,7 +42,7 @@ def use_style() -> None:
     sns.set_theme(context="notebook", style="ticks", palette="colorblind")
     plt.rcParams.update(
         {
-            "figure.figsize": (7, 4),
+            "figure.figsize": (6, 3.8),
             "figure.dpi": 100,
             "figure.constrained_layout.use": True,
             "figure.facecolor": "white",

@@ -1,14 +1,14 @@
 r"""What students learn: random teachers, inputs, and fixed disjoint splits.
 
-Teachers (d inputs, g the activation; Glorot-uniform weights, no bias):
+Teachers of d inputs, with activation g and Glorot-uniform weights W1 (h_T, d) and W2 (m, h_T), without bias:
 
-=============  ======================================================================  ========================
-kind           y(x)                                                                    weights
-=============  ======================================================================  ========================
-two-layer      :math:`\sum_{k=1}^{m} g\big(\sum_i W^2_{ki}\, g(W^1_i \cdot x)\big)`    W1 (h_T, d), W2 (m, h_T)
-committee      :math:`\sum_i g(W^1_i \cdot x)`                                         W1 (h_T, d)
-linear         :math:`\sum_i W^1_i \cdot x`                                            W1 (h_T, d)
-=============  ======================================================================  ========================
+=============  ======================================================================
+kind           y(x)
+=============  ======================================================================
+two-layer      :math:`\sum_{k=1}^{m} g\big(\sum_i W^2_{ki}\, g(W^1_i \cdot x)\big)`
+committee      :math:`\sum_i g(W^1_i \cdot x)`
+linear         :math:`\sum_i W^1_i \cdot x`
+=============  ======================================================================
 
 "two-layer" with relu is the paper's (arXiv:2310.12612). A linear teacher has h_T rows, yet its function
 is that of a single one: nothing in the data tells h_T.
