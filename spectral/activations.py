@@ -10,7 +10,7 @@ identity   z                             1
 =========  ============================  ==========================================
 
 The error function carries the 1/sqrt(2) of Saad and Solla (Phys. Rev. E 52, 4225 (1995)), with which
-averages over Gaussian inputs have closed forms. All but the identity give zero at zero.
+averages over Gaussian inputs have closed forms. All give zero at zero, so that a node without weights is silent.
 """
 
 from __future__ import annotations

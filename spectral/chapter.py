@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
@@ -18,8 +18,7 @@ import torch
 
 from spectral.experiment import ConfigError, ExperimentConfig, Run, check_type, unknown_name
 
-_PLAIN = (bool, int, float, str, list, tuple, dict, type(None))
-_NOTEBOOK_NAMES = ("In", "Out")
+_INJECTED = "# Parameters"  # how papermill begins the cell that it adds
 
 
 class Parameter(NamedTuple):
@@ -32,15 +31,10 @@ class Parameter(NamedTuple):
 def declared(namespace: Mapping[str, Any]) -> dict[str, Parameter]:
     """The annotated assignments of the notebook cells so far, by name."""
     found = {}
-    for cell in namespace["In"]:
-        try:
-            statements = ast.parse(cell).body
-        except SyntaxError:  # a cell with a magic: no parameters in there
-            continue
-        for statement in statements:
-            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
-                kind, default = ast.unparse(statement.annotation), ast.literal_eval(statement.value)
-                found[statement.target.id] = Parameter(kind, default)
+    for _, statement in _statements(namespace):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
+            kind, default = ast.unparse(statement.annotation), ast.literal_eval(statement.value)
+            found[statement.target.id] = Parameter(kind, default)
     if not found:  # nbval keeps no history of cells, and injects nothing: values are defaults
         annotations = namespace.get("__annotations__", {})
         found = {name: Parameter(kind.__name__, namespace[name]) for name, kind in annotations.items()}
@@ -48,21 +42,31 @@ def declared(namespace: Mapping[str, Any]) -> dict[str, Parameter]:
 
 
 def parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """The chapter's parameters and their values, checked; call it right after the parameters cell with ``globals()``.
+    """The chapter's parameters and their values, checked; call it after the parameters cell with ``globals()``.
 
     Raises
     ------
     ConfigError
-        If the notebook holds a plain value under a name that its parameters cell does not declare (a misspelled
-        or unused parameter), or a parameter has another type than declared.
+        If papermill was given a name that the parameters cell does not declare (a misspelled or unused parameter), or
+        a parameter has another type than declared.
     """
     known = declared(namespace)
-    for name, value in namespace.items():
-        if name in known or name.startswith("_") or name in _NOTEBOOK_NAMES:
-            continue
-        if isinstance(value, _PLAIN):
-            raise unknown_name("parameter", name, known)
+    for cell, statement in _statements(namespace):
+        if cell.startswith(_INJECTED) and isinstance(statement, ast.Assign):
+            for target in statement.targets:
+                if isinstance(target, ast.Name) and target.id not in known:
+                    raise unknown_name("parameter", target.id, known)
     return {name: check_type(name, namespace[name], parameter.kind) for name, parameter in known.items()}
+
+
+def _statements(namespace: Mapping[str, Any]) -> Iterator[tuple[str, ast.stmt]]:
+    """The statements of the notebook cells so far, each with the text of its cell."""
+    for cell in namespace["In"]:
+        try:
+            statements = ast.parse(cell).body
+        except SyntaxError:  # a cell with a magic: no parameters in there
+            continue
+        yield from ((cell, statement) for statement in statements)
 
 
 def config(values: Mapping[str, Any], **fixed: Any) -> ExperimentConfig:

@@ -23,7 +23,7 @@ from spectral.students import Parametrization, Student
 from spectral.tasks import InputKind, Task, TeacherKind, make_task, make_teacher
 from spectral.train import History, train
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Moves when, and only when, the same configuration gives other numbers."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -149,6 +149,11 @@ class ExperimentConfig:
             raise ConfigError(
                 f"validation_fraction must leave patterns on both sides of the split; {self.validation_fraction} "
                 f"of {self.patterns} patterns does not"
+            )
+        if self.teacher == "linear" and self.activation == "relu":
+            raise ConfigError(
+                "activation must be tanh or erf for a linear teacher: its answers have both signs, and the sum of a "
+                "relu student's second layer is never negative; got 'relu'"
             )
         if self.batch_size > self.train_patterns:
             raise ConfigError(

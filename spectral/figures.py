@@ -22,13 +22,14 @@ class Role(NamedTuple):
 
     label: str
     colour: str
-    line: str
+    line: str | tuple[int, tuple[int, ...]]
 
 
 ROLES = {
     "teacher": Role("teacher", "#000000", "--"),
     "spectral": Role("spectral student", "#0072B2", "-"),
     "direct": Role("direct student, same settings", "#D55E00", "-."),
+    "unpenalised": Role("spectral student, no penalty on λ", "#009E73", (0, (5, 1))),
     "published": Role("direct student, published settings", "#CC79A7", ":"),
 }
 POSITIVE, NEGATIVE, NEUTRAL = "#0072B2", "#D55E00", "#666666"
@@ -105,12 +106,15 @@ def histogram(ax: Axes, values: ArrayLike, label: str, *, density: bool = True) 
 
 
 def trials(ax: Axes, x: ArrayLike, y: ArrayLike, role: str, *, label: str | None = None) -> None:
-    """A curve for each trial, `y` of shape (points, trials), thin, and their mean, thick."""
+    """A curve for each trial, `y` of shape (points, trials), thin, and their median, thick.
+
+    The median, since most axes are logarithmic: a mean would follow the largest trial.
+    """
     x, y = np.asarray(x), np.asarray(y)
     style = ROLES[role]
     ax.plot(x, y, color=style.colour, linewidth=0.9, alpha=0.5)
     name = style.label if label is None else label
-    ax.plot(x, y.mean(1), color=style.colour, linestyle=style.line, linewidth=2.2, label=name)
+    ax.plot(x, np.median(y, 1), color=style.colour, linestyle=style.line, linewidth=2.2, label=name)
 
 
 def reference(ax: Axes, value: float, label: str, *, axis: str = "y") -> None:

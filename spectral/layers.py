@@ -26,8 +26,8 @@ Axes: E members, B batch, I inputs, O outputs. A leading E stands on every param
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -49,6 +49,17 @@ def spectral_weight(phi: Tensor, lam_in: Tensor, lam_out: Tensor) -> Tensor:
     Shapes: `phi` (..., O, I), `lam_in` (..., I), `lam_out` (..., O); result (..., O, I).
     """
     return (lam_in.unsqueeze(-2) - lam_out.unsqueeze(-1)) * phi
+
+
+def check_state(module: nn.Module, state_dict: Mapping[str, Any]) -> None:
+    """Raise RuntimeError, as PyTorch does, if a tensor of `state_dict` has another shape than in `module`."""
+    wrong = [
+        f"{name}: the state has shape {tuple(state_dict[name].shape)}, this {type(module).__name__} {tuple(own.shape)}"
+        for name, own in module.state_dict().items()
+        if name in state_dict and state_dict[name].shape != own.shape
+    ]
+    if wrong:
+        raise RuntimeError(f"size mismatch, nothing was loaded; build the module with the state's sizes: {wrong}")
 
 
 class SpectralLinear(nn.Module):
@@ -200,6 +211,7 @@ class SpectralLinear(nn.Module):
             linear.out_features,
             train_lam_in=train_lam_in,
             bias=linear.bias is not None,
+            generator=Generator(),  # what it draws is overwritten; the default generator stays where it is
             device=linear.weight.device,
             dtype=linear.weight.dtype,
         )
@@ -240,6 +252,11 @@ class SpectralLinear(nn.Module):
         if bias is not None:
             linear.bias.copy_(bias)
         return linear
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As in `torch.nn.Module`, but a state of other shapes is refused before anything is overwritten."""
+        check_state(self, state_dict)
+        return super().load_state_dict(state_dict, strict, assign)
 
     def extra_repr(self) -> str:
         """The line that `print(layer)` shows."""

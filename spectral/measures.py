@@ -95,13 +95,13 @@ def match_teacher(teacher: Tensor, student: Tensor, alive: Tensor | None = None,
     ValueError
         If the shapes do not fit together.
     """
-    alive = torch.ones(student.shape[:-1], dtype=torch.bool) if alive is None else alive
+    alive = torch.ones(student.shape[:-1], dtype=torch.bool) if alive is None else alive.cpu()
     if teacher.ndim != 3 or teacher.shape[::2] != student.shape[::2] or alive.shape != student.shape[:-1]:
         raise ValueError(
             f"teacher, student and alive must have shapes (E, h_T, d), (E, h_S, d), (E, h_S); got "
             f"{tuple(teacher.shape)}, {tuple(student.shape)}, {tuple(alive.shape)}"
         )
-    unit = [torch.nn.functional.normalize(w.detach().double(), dim=-1) for w in (teacher, student)]
+    unit = [torch.nn.functional.normalize(w.detach().cpu().double(), dim=-1) for w in (teacher, student)]
     similarity = unit[0] @ unit[1].mT  # (E, h_T, h_S)
     if not signed:
         similarity = similarity.abs()
@@ -138,15 +138,16 @@ class Estimate:
 def estimate(values: Sequence[float] | np.ndarray | Tensor, confidence: float = 0.95) -> Estimate:
     """Mean and Student-t interval of independent trials.
 
-    The trials are the sampling unit: pass one number for each. With a single trial the interval is NaN, since one
-    trial tells nothing about the spread.
+    Pass one number for each trial. Trials of several teachers are not independent: take the mean over each teacher's
+    trials first, and pass one number for each teacher. With a single number the interval is NaN, since it tells
+    nothing about the spread.
 
     Raises
     ------
     ValueError
         If there is no value, or one is not finite.
     """
-    sample = np.asarray(values, dtype=float)
+    sample = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=float)
     if sample.ndim != 1 or sample.size == 0 or not np.isfinite(sample).all():
         raise ValueError(f"an estimate needs a list of finite numbers, one for each trial; got {values!r}")
     mean, n = float(sample.mean()), sample.size

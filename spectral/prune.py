@@ -2,7 +2,8 @@ r"""Pruning: score the hidden nodes, rank them, silence them, cut them out, and 
 
 A *pair* is a layer and the layer that reads it, with nothing but an elementwise activation between them: a
 `Student`, or any two layers of a network of your own as ``Pair(first, second)``. A node is a row of the first
-layer's weight. Its bias and its outgoing weights (the second layer's column) go with it.
+layer's weight. Its bias and its outgoing weights (the second layer's column) go with it. No score looks at a bias: a
+node of small weights and large bias is a constant, and cutting it takes the constant away.
 
 Scores (arXiv:2310.12612 ranks by the first):
 
@@ -145,18 +146,24 @@ def prune_sweep(student: Student, patterns: Patterns, order: Tensor, chunk: int 
     every = torch.arange(h, device=order.device).expand(members, h)
     if order.shape != every.shape or not torch.equal(order.sort(-1).values, every):
         raise ValueError(f"order must hold a permutation of {h} nodes for each of {members} members")
+    x, y = patterns.x, patterns.y
+    if x.shape != (members, y.shape[-1], student.first.in_features) or y.shape[0] != members or y.shape[-1] == 0:
+        raise ValueError(
+            f"patterns must have shapes ({members}, P, {student.first.in_features}) and ({members}, P), P at least 1; "
+            f"got {tuple(x.shape)} and {tuple(y.shape)}"
+        )
     weight = student.second.weight.gather(-1, order.unsqueeze(1).expand(-1, student.second.out_features, -1))
-    squares = patterns.y.new_zeros(members, h + 1)
+    squares = y.new_zeros(members, h + 1)
     size = max(1, chunk // (members * h))
-    for x, y in zip(patterns.x.split(size, 1), patterns.y.split(size, 1), strict=True):
-        hidden = student.hidden(x)  # (E, P, h)
+    for xs, ys in zip(x.split(size, 1), y.split(size, 1), strict=True):
+        hidden = student.hidden(xs)  # (E, P, h)
         hidden = hidden.gather(-1, order.unsqueeze(1).expand_as(hidden))
-        z = y.new_zeros(*y.shape, weight.shape[1])  # (E, P, m), the pre-activation that n nodes make
+        z = ys.new_zeros(*ys.shape, weight.shape[1])  # (E, P, m), the pre-activation that n nodes make
         for n in range(h + 1):
             if n > 0:
                 z.addcmul_(hidden[..., n - 1, None], weight[:, None, :, n - 1])
-            squares[:, n] += (student.readout(z) - y).square().sum(-1)
-    return squares / patterns.y.shape[1]
+            squares[:, n] += (student.readout(z) - ys).square().sum(-1)
+    return squares / y.shape[1]
 
 
 def _check_keep(model: Student | Pair, keep: Tensor) -> None:
@@ -166,6 +173,11 @@ def _check_keep(model: Student | Pair, keep: Tensor) -> None:
     if model.second.in_features != model.first.out_features:
         raise ValueError(
             f"the second layer reads {model.second.in_features} nodes, the first has {model.first.out_features}"
+        )
+    if model.first.weight.shape[:-2] != model.second.weight.shape[:-2]:
+        raise ValueError(
+            f"both layers of a pair must have the same members; their weights have shapes "
+            f"{tuple(model.first.weight.shape)} and {tuple(model.second.weight.shape)}"
         )
     if not keep.any(-1).all():
         raise ValueError("this would remove the last node of a member, and leave no network; keep at least one")

@@ -9,14 +9,17 @@ PyTorch's CPU generator keeps the low 32 bits of a seed (1 and 1 + 2**32 give th
 hashes would be no protection against two equal streams. The 32 bits are divided instead: the purpose
 takes the upper three and can never coincide with another purpose; the rest of the name is hashed into the
 lower 29, and `member_streams` refuses the rare batch in which two members would share them.
+
+Numbers are drawn in double precision on the CPU and rounded to the type asked for, so that a float64 run repeats
+the same experiment as a float32 run and a GPU sees the same world as a CPU.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -70,10 +73,20 @@ def glorot_uniform(
     Each member's block comes from its own generator, at its own width.
     """
     bound = (6 / sum(shape)) ** 0.5
-    weights = [torch.rand(shape, generator=generator, dtype=dtype) for generator in generators]
-    return torch.stack(weights).mul_(2 * bound).sub_(bound)
+    uniform = torch.stack([torch.rand(shape, generator=g, dtype=torch.float64, device="cpu") for g in generators])
+    return uniform.mul_(2 * bound).sub_(bound).to(dtype or torch.get_default_dtype())
+
+
+def standard_normal(
+    shape: tuple[int, int],
+    generators: Sequence[Generator],
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """Independent numbers from N(0, 1), shape ``(len(generators), *shape)``, each block from its own generator."""
+    normal = torch.stack([torch.randn(shape, generator=g, dtype=torch.float64, device="cpu") for g in generators])
+    return normal.to(dtype or torch.get_default_dtype())
 
 
 def _hash(*key: int) -> int:
-    """29 well-mixed bits of non-negative integers of any size."""
-    return int(np.random.SeedSequence(key).generate_state(1)[0]) >> (32 - _HASH_BITS)
+    """29 well-mixed bits of integers of any size."""
+    return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:4]) >> (32 - _HASH_BITS)

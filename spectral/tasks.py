@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from spectral.activations import activation as lookup
-from spectral.streams import Member, Purpose, glorot_uniform, member_streams
+from spectral.streams import Member, Purpose, glorot_uniform, member_streams, standard_normal
 
 TeacherKind = Literal["two-layer", "committee", "linear"]
 InputKind = Literal["gaussian"]
@@ -135,8 +135,7 @@ def make_task(
     dim, dtype = teacher.first.shape[-1], teacher.first.dtype
 
     def patterns(count: int, purpose: Purpose) -> Patterns:
-        draws = [torch.randn(count, dim, generator=g, dtype=dtype) for g in member_streams(members, purpose)]
-        x = torch.stack(draws)
+        x = standard_normal((count, dim), member_streams(members, purpose), dtype)
         return Patterns(x, teacher(x))
 
     return Task(

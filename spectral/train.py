@@ -170,7 +170,9 @@ def _weight_backward(layer: SpectralLinear, grad: Tensor) -> None:
 def _shuffle(patterns: Patterns, order: Sequence[Generator]) -> tuple[Tensor, Tensor]:
     """Each member's patterns in a fresh order of its own."""
     x, y = patterns.x, patterns.y
-    index = torch.stack([torch.randperm(y.shape[1], generator=generator) for generator in order]).to(y.device)
+    index = torch.stack([torch.randperm(y.shape[1], generator=generator, device="cpu") for generator in order]).to(
+        y.device
+    )
     rows = index + y.shape[1] * torch.arange(len(order), device=y.device).unsqueeze(-1)
     return x.reshape(-1, x.shape[-1])[rows], y.gather(1, index)
 
@@ -195,8 +197,11 @@ def _check(
     order: Sequence[Generator],
 ) -> None:
     members, width = student.members, student.first.in_features
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1, not {epochs}")
+    for label, count in (("epochs", epochs), ("batch_size", batch_size)):
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"{label} must be a whole number of at least 1, not {count!r}")
+    if not any(parameter.requires_grad for parameter in student.parameters()):
+        raise ValueError("nothing of this student is trained: every parameter is frozen")
     for name, patterns in (("train", task.train), ("validation", task.validation), ("test", task.test)):
         if patterns.x.ndim != 3 or patterns.x.shape[0] != members or patterns.x.shape[2] != width:
             raise ValueError(
@@ -207,11 +212,16 @@ def _check(
             raise ValueError(
                 f"{name} answers must have shape {tuple(patterns.x.shape[:2])}; got {tuple(patterns.y.shape)}"
             )
+        if patterns.x.dtype != student.first.phi.dtype or patterns.y.dtype != student.first.phi.dtype:
+            raise ValueError(
+                f"{name} patterns must have the student's type {student.first.phi.dtype}; "
+                f"got {patterns.x.dtype} and {patterns.y.dtype}"
+            )
         if not (torch.isfinite(patterns.x).all() and torch.isfinite(patterns.y).all()):
             raise ValueError(f"the {name} patterns hold values that are not finite")
     available = task.train.y.shape[1]
-    if not 1 <= batch_size <= available:
-        raise ValueError(f"batch_size must lie between 1 and the {available} training patterns, not {batch_size}")
+    if batch_size > available:
+        raise ValueError(f"batch_size must be at most the {available} training patterns, not {batch_size}")
     if not (math.isfinite(learning_rate) and learning_rate > 0):
         raise ValueError(f"learning_rate must be a finite number above 0, not {learning_rate}")
     for name, strength in (("l2_phi", l2_phi), ("l2_lam", l2_lam)):

@@ -75,32 +75,30 @@ def test_chapters_run_with_other_parameters(path, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "message"),
+    ("name", "parameters", "message"),
     [
-        ({"studnt_hidden": 100}, "unknown parameter 'studnt_hidden'; did you mean 'student_hidden'?"),
-        ({"student_hidden": "100"}, "student_hidden must be of type int; got '100', of type str"),
-        ({"student_hidden": 0}, "student_hidden must be at least 1; got 0"),
-        ({"student_hidden": -3}, "student_hidden must be at least 1; got -3"),
-        ({"batch_size": 10_000}, "batch_size must be at most the 8000 training patterns"),
-        ({"learning_rate": float("nan")}, "learning_rate must be a finite number; got nan"),
-        ({"pairs": 1}, "pairs must be at least 2"),
+        ("03-training", {"studnt_hidden": 100}, "unknown parameter 'studnt_hidden'; did you mean 'student_hidden'?"),
+        ("03-training", {"run": 5}, "unknown parameter 'run'"),
+        ("03-training", {"student_hidden": "100"}, "student_hidden must be of type int; got '100', of type str"),
+        ("03-training", {"student_hidden": 0}, "student_hidden must be at least 1; got 0"),
+        ("03-training", {"batch_size": 10_000}, "batch_size must be at most the 8000 training patterns"),
+        ("03-training", {"learning_rate": float("nan")}, "learning_rate must be a finite number; got nan"),
+        ("03-training", {"pairs": 1}, "pairs must be at least 2"),
+        ("10-pruning", {"student_hidden": -3}, "student_hidden must be at least 1; got -3"),
+        ("10-pruning", {"threshold": 1.5}, "threshold must lie from 0"),
+        ("02-parametrization", {"in_features": 0}, "in_features must be a whole number of at least 1, not 0"),
+        ("01-teacher", {"activation": "gelu"}, "activation must be one of relu, tanh, erf"),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_wrong_parameters_fail_before_any_training(tmp_path, parameters, message):
-    path = ROOT / "book" / "03-training.ipynb"
+def test_wrong_parameters_fail_before_any_work(tmp_path, name, parameters, message):
+    """The cell after the parameters refuses them; none of the later ones has run, and nothing is left behind."""
     with pytest.raises(PapermillExecutionError, match=re.escape(message)):
-        execute(path, tmp_path, **parameters)
-    cells = nbformat.read(tmp_path / "out.ipynb", 4).cells
-    trained = next(cell for cell in cells if cell.source.startswith("runs = "))
-    assert trained.execution_count is None
+        execute(ROOT / "book" / f"{name}.ipynb", tmp_path, **parameters)
+    cells = [cell for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells if cell.cell_type == "code"]
+    executed = [cell.source for cell in cells if cell.execution_count]
+    assert "chapter.parameters(globals())" in executed[-1]
     assert [file.name for file in tmp_path.iterdir()] == ["out.ipynb"]
-
-
-@pytest.mark.parametrize("path", [path for path in CHAPTERS if path.stem == "10-pruning"], ids=["10-pruning"])
-def test_a_wrong_threshold_fails_before_any_training(path, tmp_path):
-    with pytest.raises(PapermillExecutionError, match="threshold must lie from 0"):
-        execute(path, tmp_path, threshold=1.5)
 
 
 def test_the_command_line_refuses_and_helps(tmp_path):

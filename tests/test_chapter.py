@@ -9,7 +9,7 @@ def notebook(injected: str = "") -> dict:
     """The names of a notebook after its parameters cell and the cell that papermill adds."""
     namespace: dict = {}
     exec(CELL + injected, namespace)
-    return namespace | {"In": ["", CELL, injected], "Out": {}, "get_ipython": lambda: None}
+    return namespace | {"In": ["", CELL, f"# Parameters\n{injected}"], "Out": {}, "get_ipython": lambda: None}
 
 
 def test_parameters_come_back_typed():
@@ -42,8 +42,15 @@ def test_a_runner_without_history_is_understood():
     """As nbval runs notebooks: no cell is remembered, the annotations are."""
     values = chapter.parameters(notebook() | {"In": [""]})
     assert values == {"student_hidden": 40, "learning_rate": 0.005, "activation": "relu"}
-    with pytest.raises(ConfigError, match="unknown parameter 'studnt_hidden'"):
-        chapter.parameters(notebook("studnt_hidden = 1") | {"In": [""]})
+
+
+def test_a_cell_can_be_run_again():
+    """Names that later cells have made are no parameters, and a name that is imported later is no excuse."""
+    again = notebook() | {"values": {}, "epochs": 3}
+    again["In"] += ["values = {}\nepochs = 3"]
+    assert chapter.parameters(again)["student_hidden"] == 40
+    with pytest.raises(ConfigError, match="unknown parameter 'run'"):
+        chapter.parameters(notebook("run = 5") | {"run": len})
 
 
 def test_config_takes_the_fields_and_leaves_the_rest():

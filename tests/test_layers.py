@@ -87,7 +87,9 @@ def test_adjacency_is_the_spectral_decomposition(inputs, outputs, members):
 )
 def test_round_trip_through_linear_is_exact(shape, bias, batch):
     linear = nn.Linear(*shape, bias=bias, dtype=DOUBLE)
+    state = torch.get_rng_state()
     layer = SpectralLinear.from_linear(linear)
+    assert torch.equal(torch.get_rng_state(), state)
     back = layer.to_linear()
     assert torch.equal(back.weight, linear.weight)
     x = torch.randn(*batch, shape[0], dtype=DOUBLE)
@@ -159,7 +161,7 @@ def test_wrong_inputs_and_wrong_states():
         random_layer()(torch.ones(7, 5, dtype=DOUBLE))
     with pytest.raises(ValueError, match=r"with 3 members .* got \(2, 7, 4\)"):
         random_layer(members=3)(torch.ones(2, 7, 4, dtype=DOUBLE))
-    with pytest.raises(RuntimeError, match="size mismatch for phi"):
+    with pytest.raises(RuntimeError, match=r"phi: the state has shape \(5, 4\), this SpectralLinear \(3, 4\)"):
         random_layer().load_state_dict(SpectralLinear(4, 5, bias=True).state_dict())
     with pytest.raises(ValueError, match="2 generators for 1 members"):
         random_layer().reset_parameters([torch.Generator(), torch.Generator()])

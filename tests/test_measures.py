@@ -25,15 +25,22 @@ def test_a_score_on_the_threshold_is_dead():
 
 @given(seed=st.integers(0, 200), activation=st.sampled_from(["relu", "tanh"]))
 def test_a_permuted_rescaled_copy_of_the_teacher_is_recovered(seed, activation):
-    """Teacher nodes at random places, incoming norms moved by up to 3, and 15 dead nodes: all matched, size h_T."""
+    """The teacher's function with its nodes at random places among dead ones, norms moved where relu allows."""
     generator = torch.Generator().manual_seed(seed)
-    teacher = make_teacher([Member(0, seed, 0), Member(0, seed + 1, 0)], activation=activation, dtype=torch.float64)
+    members = [Member(0, seed, 0), Member(0, seed + 1, 0)]
+    teacher = make_teacher(members, activation=activation, dtype=torch.float64)
     student = Student(10, 35, 10, 2, activation=activation, dtype=torch.float64)
     places = torch.stack([torch.randperm(35, generator=generator)[:20] for _ in range(2)])
-    scale = 1 + 2 * torch.rand(2, 20, generator=generator, dtype=torch.float64)
+    scale = torch.ones(2, 20, dtype=torch.float64)
+    if activation == "relu":
+        scale += 2 * torch.rand(2, 20, generator=generator, dtype=torch.float64)
     with torch.no_grad():
-        student.first.phi *= 1e-3
+        student.first.phi *= 1e-9
         student.first.phi.scatter_(1, places[..., None].expand(-1, -1, 10), -teacher.first * scale[..., None])
+        outgoing = -teacher.second / scale[:, None]
+        student.second.phi.scatter_(2, places[:, None].expand(-1, 10, -1), outgoing)
+    x = torch.randn(30, 10, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(student(x), teacher(x), rtol=1e-6, atol=1e-6)
     alive = survivors(node_scores(student))
     assert alive.sum(-1).tolist() == [20, 20]
     matching = match_teacher(teacher.first, student.first.weight, alive)

@@ -18,6 +18,11 @@ def test_a_stream_is_its_name():
     assert len({tuple(name.tolist()) for name in names}) == len(names)
 
 
+def test_large_seeds_are_seeds_of_their_own():
+    assert not torch.equal(draw(Member(2**32, 0, 0), "train"), draw(Member(0, 1, 0), "train"))
+    assert not torch.equal(draw(Member(2**64, 0, 0), "train"), draw(Member(0, 0, 0), "train"))
+
+
 def test_a_teacher_depends_on_its_seed_alone():
     assert torch.equal(draw(Member(0, 7, 0), "teacher"), draw(Member(9, 7, 4), "teacher"))
     assert not torch.equal(draw(Member(0, 7, 0), "teacher"), draw(Member(0, 8, 0), "teacher"))
@@ -52,4 +57,5 @@ def test_glorot_draws_each_member_alone():
     both = glorot_uniform((3, 5), generators(1, 2))
     assert both.shape == (2, 3, 5)
     assert torch.equal(both[1:], glorot_uniform((3, 5), generators(2)))
+    assert torch.equal(glorot_uniform((3, 5), generators(1, 2), torch.float64).float(), both)
     assert both.abs().max() <= (6 / 8) ** 0.5

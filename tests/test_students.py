@@ -52,8 +52,13 @@ def test_copies_and_states():
     other.load_state_dict(copy.deepcopy(student).state_dict())
     x = torch.randn(5, 4)
     assert torch.equal(other(x), student(x))
-    with pytest.raises(RuntimeError, match="size mismatch"):
-        Student(4, 7, 3, 2).load_state_dict(student.state_dict())
+    wide = Student(4, 7, 3, 2)
+    before = copy.deepcopy(wide.state_dict())
+    with pytest.raises(
+        RuntimeError, match=r"nothing was loaded.*first.phi: the state has shape \(2, 6, 4\), this Student"
+    ):
+        wide.load_state_dict(student.state_dict())
+    assert all(torch.equal(value, before[name]) for name, value in wide.state_dict().items())
 
 
 def test_unknown_names_and_wrong_widths():
@@ -61,5 +66,7 @@ def test_unknown_names_and_wrong_widths():
         Student(4, 6, 3, parametrization="dense")
     with pytest.raises(ValueError, match="unknown activation 'gelu'"):
         Student(4, 6, 3, activation="gelu")
+    with pytest.raises(ValueError, match="always has an axis of members"):
+        Student(4, 6, 3, None)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"inputs of width 4; got shape \(5, 3\)"):
         Student(4, 6, 3)(torch.ones(5, 3))

@@ -152,8 +152,10 @@ def test_a_diverging_loss_names_member_epoch_and_rate(small):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": 0}, "epochs must be at least 1, not 0"),
-        ({"batch_size": 201}, "batch_size must lie between 1 and the 200 training patterns, not 201"),
+        ({"epochs": 0}, "epochs must be a whole number of at least 1, not 0"),
+        ({"epochs": 1.5}, "epochs must be a whole number of at least 1, not 1.5"),
+        ({"batch_size": 10.0}, "batch_size must be a whole number of at least 1, not 10.0"),
+        ({"batch_size": 201}, "batch_size must be at most the 200 training patterns, not 201"),
         ({"learning_rate": float("nan")}, "learning_rate must be a finite number above 0, not nan"),
         ({"l2_phi": -1.0}, "l2_phi must be a finite number of at least 0, not -1"),
         ({"order": []}, "3 members need 3 generators .* got 0"),
@@ -171,11 +173,16 @@ def test_impossible_arguments_fail_before_training(small, changes, message):
 def test_patterns_that_do_not_fit(small):
     task, student = prepare(small)
     wide = Patterns(torch.zeros(3, 10, 6), torch.zeros(3, 10))
-    short = Patterns(torch.zeros(3, 10, 5), torch.zeros(3, 9))
-    broken = Patterns(torch.full((3, 10, 5), torch.inf), torch.zeros(3, 10))
+    short = Patterns(torch.zeros(3, 10, 5).double(), torch.zeros(3, 9).double())
+    broken = Patterns(torch.full((3, 10, 5), torch.inf).double(), torch.zeros(3, 10).double())
+    single = Patterns(torch.zeros(3, 10, 5), torch.zeros(3, 10))
     with pytest.raises(ValueError, match=r"train patterns of shape \(3, patterns, 5\); got \(3, 10, 6\)"):
         fit(small, replace(task, train=wide), student)
     with pytest.raises(ValueError, match=r"test answers must have shape \(3, 10\); got \(3, 9\)"):
         fit(small, replace(task, test=short), student)
+    with pytest.raises(ValueError, match=r"student's type torch.float64; got torch.float32"):
+        fit(small, replace(task, test=single), student)
     with pytest.raises(ValueError, match="validation patterns hold values that are not finite"):
         fit(small, replace(task, validation=broken), student)
+    with pytest.raises(ValueError, match="nothing of this student is trained"):
+        fit(small, task, student.requires_grad_(False))
