@@ -3,7 +3,7 @@
     python book/execute.py book/03-training.ipynb TARGET.ipynb
 
 TARGET may be the chapter itself: that refreshes the committed outputs. It is replaced only once all cells have run,
-and holds no path, time or version of the machine, so that git shows changes of the results and nothing else.
+and holds no path and no metadata of the run: of the machine it says what the chapter itself says under its figures.
 """
 
 import argparse
@@ -29,14 +29,10 @@ def scrub(notebook: nbformat.NotebookNode) -> None:
     for cell in notebook.cells:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
-        if cell.cell_type == "code":
-            cell.metadata["tags"] = [
-                tag
-                for tag in cell.metadata.get("tags", [])
-                if not tag.startswith("papermill")
-            ]
-            if not cell.metadata["tags"]:
-                del cell.metadata["tags"]
+        tags = cell.metadata.pop("tags", [])
+        tags = [tag for tag in tags if not tag.startswith("papermill")]
+        if tags:
+            cell.metadata["tags"] = tags
 
 
 def main() -> int:

@@ -130,9 +130,13 @@ class Estimate:
     def __str__(self) -> str:
         return f"{self:.3g}"
 
+    def brief(self, spec: str) -> str:
+        """Mean and interval without the number of trials, as in ``21.0 [18.5, 23.5]``."""
+        return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
     def __format__(self, spec: str) -> str:
         spec = spec or ".3g"
-        return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}], n = {self.n:,}"
+        return f"{self.brief(spec)}, n = {self.n:,}"
 
 
 def estimate(values: Sequence[float] | np.ndarray | Tensor, confidence: float = 0.95) -> Estimate:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from tqdm import tqdm
 
 from spectral.activations import activation as lookup
@@ -64,6 +64,11 @@ def epochs_to_record(epochs: int, count: int = 30) -> tuple[int, ...]:
     return tuple(sorted({0, *steps.tolist(), epochs}))
 
 
+def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
+    """PyTorch's Adam with the constants of the public code."""
+    return torch.optim.Adam(parameters, lr=learning_rate, betas=ADAM_BETAS, eps=ADAM_EPS, fused=True)
+
+
 @torch.no_grad()
 def mse(student: Student, patterns: Patterns) -> Tensor:
     """Mean squared error of every member over its `patterns`, shape (E,)."""
@@ -106,7 +111,7 @@ def train(
     if recorded[0] < 0 or recorded[-1] > epochs:
         raise ValueError(f"record_at must name epochs from 0 to {epochs}; got {list(recorded)}")
     parameters = [parameter for parameter in student.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.Adam(parameters, lr=learning_rate, betas=ADAM_BETAS, eps=ADAM_EPS, fused=True)
+    optimiser = adam(parameters, learning_rate)
     penalties = penalised(student.first, l2_phi, l2_lam)
     records = []
     for epoch in tqdm(range(epochs + 1), "epochs", leave=False, disable=None if progress is None else not progress):
@@ -114,11 +119,7 @@ def train(
             x, y = _shuffle(task.train, order)
             seen = torch.zeros(student.members, dtype=y.dtype, device=y.device)
             for xb, yb in zip(x.split(batch_size, 1), y.split(batch_size, 1), strict=True):
-                seen += loss_backward(student, xb, yb)
-                for factor, strength in penalties:
-                    assert factor.grad is not None
-                    factor.grad.add_(factor.detach(), alpha=2 * strength)
-                optimiser.step()
+                seen += step(student, xb, yb, optimiser, penalties)
             _check_finite(seen, epoch, learning_rate)
         if epoch in recorded:
             sets = (task.train, task.validation, task.test)
@@ -129,6 +130,25 @@ def train(
     for parameter in parameters:
         parameter.grad = None
     return History(recorded, train_mse, validation_mse, test_mse, scores)
+
+
+def step(
+    student: Student,
+    x: Tensor,
+    y: Tensor,
+    optimiser: torch.optim.Optimizer,
+    penalties: Sequence[tuple[Tensor, float]],
+) -> Tensor:
+    """One step of `optimiser` on a minibatch (E, B, d), (E, B); returns the errors before it, shape (E,).
+
+    `penalties` are the factors and strengths of `spectral.penalties.penalised`.
+    """
+    errors = loss_backward(student, x, y)
+    for factor, strength in penalties:
+        assert factor.grad is not None
+        factor.grad.add_(factor.detach(), alpha=2 * strength)
+    optimiser.step()
+    return errors
 
 
 @torch.no_grad()
