@@ -48,13 +48,13 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     return ConfigError(f"unknown {kind} {name!r}{hint} Known: {', '.join(known)}")
 
 
-def check_type(name: str, value: object, kind: str) -> int | float | str:
-    """`value` as the type called `kind` ("int", "float" or "str"), or a ConfigError that names all three.
+def check_type(name: str, value: object, kind: str) -> int | float | str | bool:
+    """`value` as the type called `kind` ("int", "float", "str" or "bool"), or a ConfigError that names all three.
 
     A whole number is a valid float; a float, a string or a truth value is not a valid int.
     """
-    allowed: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "str": (str,)}
-    if isinstance(value, bool) or not isinstance(value, allowed[kind]):
+    allowed: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "str": (str,), "bool": (bool,)}
+    if isinstance(value, bool) != (kind == "bool") or not isinstance(value, allowed[kind]):
         raise ConfigError(f"{name} must be of type {kind}; got {value!r}, of type {type(value).__name__}")
     return float(value) if kind == "float" and isinstance(value, int) else value  # type: ignore[return-value]
 
@@ -85,6 +85,8 @@ class ExperimentConfig:
         Training patterns of a trial, the part of them held out for validation, and test patterns.
     l2_phi, l2_lam:
         Strengths of the penalties on phi and lam_out (the latter acts where lam_out is trained).
+    drop_dead:
+        Whether nodes that have vanished leave for good, which is faster and a rule of ours; see `spectral.dropping`.
     activation:
         "relu", "tanh" or "erf", of teacher and student.
     inputs:
@@ -125,6 +127,7 @@ class ExperimentConfig:
     learning_rate: float = 0.005
     l2_phi: float = 0.01
     l2_lam: float = 5e-4
+    drop_dead: bool = True
     activation: str = "relu"
     inputs: str = "gaussian"
     dtype: str = "float32"
@@ -134,6 +137,8 @@ class ExperimentConfig:
         for field in fields(self):
             name, value = field.name, check_type(field.name, getattr(self, field.name), str(field.type))
             object.__setattr__(self, name, value)
+            if isinstance(value, bool):
+                continue
             if isinstance(value, str):
                 if value not in _CHOICES[name]:
                     raise ConfigError(f"{name} must be one of {', '.join(_CHOICES[name])}; got {value!r}")
@@ -273,6 +278,7 @@ def run(config: ExperimentConfig, *, record_at: Iterable[int] | None = None, pro
         l2_phi=config.l2_phi,
         l2_lam=config.l2_lam,
         order=member_streams(config.members, "order"),
+        drop_dead=config.drop_dead,
         record_at=record_at,
         progress=progress,
     )

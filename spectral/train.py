@@ -23,6 +23,7 @@ from torch import Generator, Tensor, nn
 from tqdm import tqdm
 
 from spectral.activations import activation as lookup
+from spectral.dropping import CHECK_EVERY, Roster
 from spectral.layers import SpectralLinear
 from spectral.penalties import penalised
 from spectral.prune import node_scores
@@ -85,6 +86,7 @@ def train(
     l2_phi: float,
     l2_lam: float,
     order: Sequence[Generator],
+    drop_dead: bool = False,
     record_at: Iterable[int] | None = None,
     progress: bool | None = None,
 ) -> History:
@@ -94,6 +96,8 @@ def train(
     ----------
     order:
         One CPU generator per member, for the order of its patterns.
+    drop_dead:
+        Whether nodes that have vanished leave the batch for good; see `spectral.dropping`.
     record_at:
         Epochs at which to record, from 0 to `epochs`, which is always recorded; default `epochs_to_record`.
     progress:
@@ -113,19 +117,25 @@ def train(
     parameters = [parameter for parameter in student.parameters() if parameter.requires_grad]
     optimiser = adam(parameters, learning_rate)
     penalties = penalised(student.first, l2_phi, l2_lam)
+    roster = Roster(student, optimiser)
     records = []
-    for epoch in tqdm(range(epochs + 1), "epochs", leave=False, disable=None if progress is None else not progress):
-        if epoch > 0:
-            x, y = _shuffle(task.train, order)
-            seen = torch.zeros(student.members, dtype=y.dtype, device=y.device)
-            for xb, yb in zip(x.split(batch_size, 1), y.split(batch_size, 1), strict=True):
-                seen += step(student, xb, yb, optimiser, penalties)
-            _check_finite(seen, epoch, learning_rate)
-        if epoch in recorded:
-            sets = (task.train, task.validation, task.test)
-            errors = [mse(student, patterns) for patterns in sets]
-            _check_finite(errors[0], epoch, learning_rate)
-            records.append((*errors, node_scores(student)))
+    try:
+        for epoch in tqdm(range(epochs + 1), "epochs", leave=False, disable=None if progress is None else not progress):
+            if epoch > 0:
+                x, y = _shuffle(task.train, order)
+                seen = torch.zeros(student.members, dtype=y.dtype, device=y.device)
+                for xb, yb in zip(x.split(batch_size, 1), y.split(batch_size, 1), strict=True):
+                    seen += step(student, xb, yb, optimiser, penalties)
+                _check_finite(seen, epoch, learning_rate)
+                if drop_dead and epoch % CHECK_EVERY == 0:
+                    roster.check()
+            if epoch in recorded:
+                sets = (task.train, task.validation, task.test)
+                errors = [mse(student, patterns) for patterns in sets]
+                _check_finite(errors[0], epoch, learning_rate)
+                records.append((*errors, roster.expand(node_scores(student))))
+    finally:
+        roster.restore()
     train_mse, validation_mse, test_mse, scores = (torch.stack(column) for column in zip(*records, strict=True))
     for parameter in parameters:
         parameter.grad = None

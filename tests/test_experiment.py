@@ -30,6 +30,7 @@ def test_direct_twins():
         ({"student_hidden": -3}, "student_hidden must be at least 1; got -3"),
         ({"student_hidden": "100"}, "student_hidden must be of type int; got '100', of type str"),
         ({"student_hidden": 10.0}, "student_hidden must be of type int; got 10.0, of type float"),
+        ({"drop_dead": 1}, "drop_dead must be of type bool; got 1, of type int"),
         ({"trials": True}, "trials must be of type int; got True, of type bool"),
         ({"learning_rate": float("nan")}, "learning_rate must be a finite number; got nan"),
         ({"learning_rate": 0}, "learning_rate must be above 0; got 0"),
@@ -66,13 +67,20 @@ def test_every_field_moves_the_hash_and_nothing_else_does():
     config = ExperimentConfig()
     assert config.hash() == ExperimentConfig().hash()
     assert ExperimentConfig(l2_phi=1).hash() == ExperimentConfig(l2_phi=1.0).hash()
-    others = {"teacher": "committee", "parametrization": "direct", "activation": "erf", "dtype": "float64"}
+    others = {
+        "drop_dead": False,
+        "teacher": "committee",
+        "parametrization": "direct",
+        "activation": "erf",
+        "dtype": "float64",
+    }
     hashes = {config.hash()}
     for field in fields(config):
         if field.name == "inputs":  # one choice only
             continue
         value = getattr(config, field.name)
-        other = others.get(field.name) or (value + 1 if isinstance(value, int) else value / 2)
+        number = value + 1 if type(value) is int else value
+        other = others.get(field.name, number / 2 if type(value) is float else number)
         hashes.add(replace(config, **{field.name: other}).hash())
     assert len(hashes) == len(fields(config))
 

@@ -16,6 +16,7 @@ FLOORS = [
     {"layers", "tasks"},
     {"penalties", "students"},
     {"measures", "prune"},
+    {"dropping"},
     {"train"},
     {"experiment"},
     {"chapter", "figures"},

@@ -1,0 +1,126 @@
+r"""Dead nodes leave on the way, and training goes on with a narrower batch.
+
+A node is *weak* when its score, the norm of its incoming weights, is below the resolution of the number format times
+the largest score of its student (:math:`2^{-23}` in float32): whatever it adds to a sum is lost in rounding. A node
+that is weak at two checks in a row is *dropped*: its trained numbers and Adam's memory of them are set to zero, which
+no later step can leave, and once enough have gone the batch is repacked to the width of its widest member.
+
+This is a rule of ours, not a theorem and not the paper's. Left alone, Adam can throw a vanished node back: near zero
+its steps are past their stability limit. Dropping makes death final.
+
+Axes: E members, h nodes of the batch as it is, h_S nodes of the student as it was.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from spectral.prune import node_scores
+from spectral.students import Student
+
+CHECK_EVERY = 10
+"""Epochs between two checks."""
+
+REPACK_BELOW = 0.9
+"""The batch is repacked when its widest member needs at most this part of the present width."""
+
+
+class Roster:
+    """Which node of the full student each node of a shrinking one is; shrinks `student` in place.
+
+    Parameters
+    ----------
+    student, optimiser:
+        What is being trained, and by what; tensors of the optimiser's state that are shaped like a parameter follow it.
+    resolution:
+        Part of the largest score below which a node is weak; default the resolution of the number format.
+    repack_below:
+        See `REPACK_BELOW`; 0 never repacks, and leaves dropped nodes in the batch as zeros.
+
+    Attributes
+    ----------
+    origin:
+        Index in the full student, -1 for a dropped node, shape (E, h).
+    """
+
+    def __init__(
+        self,
+        student: Student,
+        optimiser: torch.optim.Optimizer,
+        *,
+        resolution: float | None = None,
+        repack_below: float = REPACK_BELOW,
+    ) -> None:
+        self._student, self._optimiser, self._repack_below = student, optimiser, repack_below
+        self._resolution = torch.finfo(student.first.phi.dtype).eps if resolution is None else resolution
+        shape = (student.members, student.student_hidden)
+        device = student.first.phi.device
+        self.origin = torch.arange(shape[1], device=device).expand(shape).clone()
+        self._weak = torch.zeros(shape, dtype=torch.bool, device=device)
+        self._full = {name: parameter.detach().clone() for name, parameter in student.named_parameters()}
+
+    @torch.no_grad()
+    def check(self) -> None:
+        """Drop the nodes that are weak now and were weak at the last check; repack if that pays."""
+        scores = node_scores(self._student)
+        weak = scores < self._resolution * scores.amax(-1, keepdim=True)  # never the strongest node
+        dead = weak & self._weak & (self.origin >= 0)
+        self._weak = weak
+        if not dead.any():
+            return
+        self.origin[dead] = -1
+        for tensor, axis in self._node_tensors(trained_only=True):
+            tensor.movedim(axis, 1)[dead] = 0
+        width = int((self.origin >= 0).sum(-1).max())
+        if width <= self._repack_below * self._student.student_hidden:
+            self._repack(width)
+
+    def expand(self, values: Tensor, axis: int = 1, base: Tensor | None = None) -> Tensor:
+        """Put `values`, whose `axis` holds the present nodes, back to full width; zero (or `base`) for dropped ones."""
+        full = self._full["first.lam_out"].shape[1]
+        shape = list(values.shape)
+        shape[axis] = full
+        result = values.new_zeros(shape) if base is None else base.clone()
+        for member, origin in enumerate(self.origin):
+            kept = origin >= 0
+            result[member].movedim(axis - 1, 0)[origin[kept]] = values[member].movedim(axis - 1, 0)[kept]
+        return result
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Give the student its full width back: dropped nodes are silent, frozen numbers what they were."""
+        first, second = self._student.first, self._student.second
+        for name, parameter in self._student.named_parameters():
+            axis = _NODE_AXIS.get(name)
+            if axis is not None:
+                base = None if parameter.requires_grad else self._full[name]
+                parameter.data = self.expand(parameter.detach(), axis, base)
+        first.out_features = second.in_features = self._full["first.lam_out"].shape[1]
+
+    def _repack(self, width: int) -> None:
+        """Move the nodes that are left to the front, in their order, and cut the batch to `width`."""
+        order = torch.argsort(self.origin < 0, dim=-1, stable=True)[:, :width]
+        for tensor, axis in self._node_tensors():
+            index = order.view(order.shape[0], *(width if a == axis else 1 for a in range(1, tensor.ndim)))
+            shape = [width if a == axis else size for a, size in enumerate(tensor.shape)]
+            tensor.data = tensor.detach().gather(axis, index.expand(shape))
+        self.origin, self._weak = self.origin.gather(1, order), self._weak.gather(1, order)
+        self._student.first.out_features = self._student.second.in_features = width
+        for parameter in self._student.parameters():
+            parameter.grad = None
+
+    def _node_tensors(self, *, trained_only: bool = False) -> list[tuple[Tensor, int]]:
+        """Parameters with an axis of nodes, and the optimiser's memory of them, each with that axis."""
+        found: list[tuple[Tensor, int]] = []
+        for name, parameter in self._student.named_parameters():
+            axis = _NODE_AXIS.get(name)
+            if axis is None or (trained_only and not parameter.requires_grad):
+                continue
+            memory = self._optimiser.state.get(parameter, {}).values()
+            found += [(parameter, axis), *((t, axis) for t in memory if t.shape == parameter.shape)]
+        return found
+
+
+_NODE_AXIS = {"first.phi": 1, "first.lam_out": 1, "second.phi": 2, "second.lam_in": 1}
+"""Which axis of a student's parameter counts its hidden nodes."""
