@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from spectral.experiment import ConfigError, ExperimentConfig, Run, check_type, unknown_name
+from spectral.experiment import ExperimentConfig, Run, check_type, unknown_name
 
 _INJECTED = "# Parameters"  # how papermill begins the cell that it adds
 
@@ -119,6 +119,3 @@ def provenance(notebook: str, namespace: Mapping[str, Any], *runs: Run) -> Any:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-__all__ = ["ConfigError", "command", "config", "declared", "parameters", "provenance", "say", "table"]
