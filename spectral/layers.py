@@ -43,26 +43,23 @@ class Adjacency(NamedTuple):
     eigenvalues: Tensor
 
 
-def spectral_weight(phi: Tensor, lam_in: Tensor, lam_out: Tensor) -> Tensor:
-    """The weight ``(lam_in_j - lam_out_i) phi_ij``: the one place where the formula is written.
+class CheckedModule(nn.Module):
+    """A module that refuses a state of other shapes as a whole, before anything is overwritten."""
 
-    Shapes: `phi` (..., O, I), `lam_in` (..., I), `lam_out` (..., O); result (..., O, I).
-    """
-    return (lam_in.unsqueeze(-2) - lam_out.unsqueeze(-1)) * phi
-
-
-def check_state(module: nn.Module, state_dict: Mapping[str, Any]) -> None:
-    """Raise RuntimeError, as PyTorch does, if a tensor of `state_dict` has another shape than in `module`."""
-    wrong = [
-        f"{name}: the state has shape {tuple(state_dict[name].shape)}, this {type(module).__name__} {tuple(own.shape)}"
-        for name, own in module.state_dict().items()
-        if name in state_dict and state_dict[name].shape != own.shape
-    ]
-    if wrong:
-        raise RuntimeError(f"size mismatch, nothing was loaded; build the module with the state's sizes: {wrong}")
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As in `torch.nn.Module`; raises RuntimeError with both shapes if a tensor does not fit."""
+        kind = type(self).__name__
+        wrong = [
+            f"{name}: the state has shape {tuple(state_dict[name].shape)}, this {kind} {tuple(own.shape)}"
+            for name, own in self.state_dict().items()
+            if name in state_dict and state_dict[name].shape != own.shape
+        ]
+        if wrong:
+            raise RuntimeError(f"size mismatch, nothing was loaded; build the module with the state's sizes: {wrong}")
+        return super().load_state_dict(state_dict, strict, assign)
 
 
-class SpectralLinear(nn.Module):
+class SpectralLinear(CheckedModule):
     """A linear layer trained in eigenvalues and eigenvectors: ``y = x w^T + bias`` with ``w = (lam_in - lam_out) phi``.
 
     Parameters
@@ -159,7 +156,25 @@ class SpectralLinear(nn.Module):
     @property
     def weight(self) -> Tensor:
         """The weight ``(lam_in_j - lam_out_i) phi_ij``, shape (O, I) or (E, O, I)."""
-        return spectral_weight(self.phi, self.lam_in, self.lam_out)
+        return self._scale * self.phi
+
+    @property
+    def _scale(self) -> Tensor:
+        """``lam_in_j - lam_out_i``: the one place where the formula's sign is written."""
+        return self.lam_in.unsqueeze(-2) - self.lam_out.unsqueeze(-1)
+
+    @torch.no_grad()
+    def weight_backward(self, grad: Tensor) -> None:
+        """Set the gradients of the trained factors from the weight's, `grad` (..., O, I), by the chain rule."""
+        if self.lam_out.requires_grad or self.lam_in.requires_grad:
+            shared = grad * self.phi
+            if self.lam_out.requires_grad:
+                self.lam_out.grad = -shared.sum(-1)
+            if self.lam_in.requires_grad:
+                self.lam_in.grad = shared.sum(-2)
+        if self.phi.requires_grad:
+            # Into memory laid out as phi is: a fused Adam reads gradient and parameter element by element.
+            self.phi.grad = torch.mul(grad, self._scale, out=torch.empty_like(self.phi))
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer.
@@ -252,11 +267,6 @@ class SpectralLinear(nn.Module):
         if bias is not None:
             linear.bias.copy_(bias)
         return linear
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """As in `torch.nn.Module`, but a state of other shapes is refused before anything is overwritten."""
-        check_state(self, state_dict)
-        return super().load_state_dict(state_dict, strict, assign)
 
     def extra_repr(self) -> str:
         """The line that `print(layer)` shows."""

@@ -13,19 +13,19 @@ Axes: E members, B batch, d inputs, h_S hidden nodes, m second-layer nodes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from spectral.activations import activation as lookup
-from spectral.layers import SpectralLinear, check_state
+from spectral.layers import CheckedModule, SpectralLinear
 
 Parametrization = Literal["spectral", "direct"]
 
 
-class Student(nn.Module):
+class Student(CheckedModule):
     """E two-layer students with summed output, trained together; see the module's formula.
 
     Parameters
@@ -116,11 +116,6 @@ class Student(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (E, B) for inputs `x` (E, B, d), or (B, d) for all members alike."""
         return self.readout(self.second(self.hidden(x)))
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """As in `torch.nn.Module`, but a state of other shapes is refused before anything is overwritten."""
-        check_state(self, state_dict)
-        return super().load_state_dict(state_dict, strict, assign)
 
     def extra_repr(self) -> str:
         """The line that `print(student)` shows."""

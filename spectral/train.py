@@ -24,7 +24,6 @@ from tqdm import tqdm
 
 from spectral.activations import activation as lookup
 from spectral.dropping import CHECK_EVERY, Roster
-from spectral.layers import SpectralLinear
 from spectral.penalties import penalised
 from spectral.prune import node_scores
 from spectral.students import Student
@@ -65,8 +64,9 @@ def epochs_to_record(epochs: int, count: int = 30) -> tuple[int, ...]:
     return tuple(sorted({0, *steps.tolist(), epochs}))
 
 
-def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
-    """PyTorch's Adam with the constants of the public code."""
+def adam(module: nn.Module, learning_rate: float) -> torch.optim.Adam:
+    """PyTorch's Adam, with the constants of the public code, over what is trained of `module`."""
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     return torch.optim.Adam(parameters, lr=learning_rate, betas=ADAM_BETAS, eps=ADAM_EPS, fused=True)
 
 
@@ -114,8 +114,7 @@ def train(
     recorded = tuple(sorted({epochs, *(epochs_to_record(epochs) if record_at is None else record_at)}))
     if recorded[0] < 0 or recorded[-1] > epochs:
         raise ValueError(f"record_at must name epochs from 0 to {epochs}; got {list(recorded)}")
-    parameters = [parameter for parameter in student.parameters() if parameter.requires_grad]
-    optimiser = adam(parameters, learning_rate)
+    optimiser = adam(student, learning_rate)
     penalties = penalised(student.first, l2_phi, l2_lam)
     roster = Roster(student, optimiser)
     records = []
@@ -137,8 +136,7 @@ def train(
     finally:
         roster.restore()
     train_mse, validation_mse, test_mse, scores = (torch.stack(column) for column in zip(*records, strict=True))
-    for parameter in parameters:
-        parameter.grad = None
+    student.zero_grad(set_to_none=True)
     return History(recorded, train_mse, validation_mse, test_mse, scores)
 
 
@@ -178,23 +176,9 @@ def loss_backward(student: Student, x: Tensor, y: Tensor) -> Tensor:
     residual = a2.sum(-2).sub_(y)  # (E, B)
     d2 = g.backward((residual * (2 / y.shape[-1])).unsqueeze(-2).expand_as(z2), z2, a2)  # dL/dz2
     d1 = g.backward(d2.mT @ w2, z1, a1)  # dL/dz1
-    _weight_backward(first, (x.mT @ d1).mT)
-    _weight_backward(second, d2 @ a1)
+    first.weight_backward((x.mT @ d1).mT)
+    second.weight_backward(d2 @ a1)
     return residual.square_().mean(-1)
-
-
-def _weight_backward(layer: SpectralLinear, grad: Tensor) -> None:
-    """From the gradient of the weight (..., O, I) to those of the layer's factors: the chain rule of its formula."""
-    if layer.lam_out.requires_grad or layer.lam_in.requires_grad:
-        shared = grad * layer.phi
-        if layer.lam_out.requires_grad:
-            layer.lam_out.grad = -shared.sum(-1)
-        if layer.lam_in.requires_grad:
-            layer.lam_in.grad = shared.sum(-2)
-    if layer.phi.requires_grad:
-        # Into memory laid out as phi is: a fused Adam reads gradient and parameter element by element.
-        scale = layer.lam_in.unsqueeze(-2) - layer.lam_out.unsqueeze(-1)
-        layer.phi.grad = torch.mul(grad, scale, out=torch.empty_like(layer.phi))
 
 
 def _shuffle(patterns: Patterns, order: Sequence[Generator]) -> tuple[Tensor, Tensor]:

@@ -75,7 +75,7 @@ def test_without_weak_nodes_nothing_changes(small, monkeypatch):
 
 def test_one_weak_check_is_no_death_and_the_strongest_never_dies(small):
     _, student = prepare(small)
-    optimiser = adam([p for p in student.parameters() if p.requires_grad], 0.005)
+    optimiser = adam(student, 0.005)
     roster = Roster(student, optimiser)
     with torch.no_grad():
         student.first.phi[0, 3] = 1e-30
