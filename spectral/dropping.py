@@ -16,7 +16,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from spectral.prune import node_scores
+from spectral.prune import cut_nodes, node_scores, node_tensors, take_nodes
 from spectral.students import Student
 
 CHECK_EVERY = 10
@@ -58,7 +58,8 @@ class Roster:
         device = student.first.phi.device
         self.origin = torch.arange(shape[1], device=device).expand(shape).clone()
         self._weak = torch.zeros(shape, dtype=torch.bool, device=device)
-        self._full = {name: parameter.detach().clone() for name, parameter in student.named_parameters()}
+        self._width = shape[1]
+        self._frozen = {p: p.detach().clone() for p, _ in node_tensors(student) if not p.requires_grad}
 
     @torch.no_grad()
     def check(self) -> None:
@@ -70,17 +71,18 @@ class Roster:
         if not dead.any():
             return
         self.origin[dead] = -1
-        for tensor, axis in self._node_tensors(trained_only=True):
-            tensor.movedim(axis, 1)[dead] = 0
+        for parameter, axis in node_tensors(self._student):
+            if parameter.requires_grad:
+                for tensor in (parameter, *self._memory(parameter)):
+                    tensor.movedim(axis, 1)[dead] = 0
         width = int((self.origin >= 0).sum(-1).max())
         if width <= self._repack_below * self._student.student_hidden:
             self._repack(width)
 
     def expand(self, values: Tensor, axis: int = 1, base: Tensor | None = None) -> Tensor:
         """Put `values`, whose `axis` holds the present nodes, back to full width; zero (or `base`) for dropped ones."""
-        full = self._full["first.lam_out"].shape[1]
         shape = list(values.shape)
-        shape[axis] = full
+        shape[axis] = self._width
         result = values.new_zeros(shape) if base is None else base.clone()
         for member, origin in enumerate(self.origin):
             kept = origin >= 0
@@ -90,37 +92,20 @@ class Roster:
     @torch.no_grad()
     def restore(self) -> None:
         """Give the student its full width back: dropped nodes are silent, frozen numbers what they were."""
-        first, second = self._student.first, self._student.second
-        for name, parameter in self._student.named_parameters():
-            axis = _NODE_AXIS.get(name)
-            if axis is not None:
-                base = None if parameter.requires_grad else self._full[name]
-                parameter.data = self.expand(parameter.detach(), axis, base)
-        first.out_features = second.in_features = self._full["first.lam_out"].shape[1]
+        for parameter, axis in node_tensors(self._student):
+            parameter.data = self.expand(parameter.detach(), axis, self._frozen.get(parameter))
+        self._student.first.out_features = self._student.second.in_features = self._width
 
     def _repack(self, width: int) -> None:
         """Move the nodes that are left to the front, in their order, and cut the batch to `width`."""
         order = torch.argsort(self.origin < 0, dim=-1, stable=True)[:, :width]
-        for tensor, axis in self._node_tensors():
-            index = order.view(order.shape[0], *(width if a == axis else 1 for a in range(1, tensor.ndim)))
-            shape = [width if a == axis else size for a, size in enumerate(tensor.shape)]
-            tensor.data = tensor.detach().gather(axis, index.expand(shape))
+        for parameter, axis in node_tensors(self._student):
+            for memory in self._memory(parameter):
+                memory.data = take_nodes(memory, axis, order)
+        cut_nodes(self._student, order)
         self.origin, self._weak = self.origin.gather(1, order), self._weak.gather(1, order)
-        self._student.first.out_features = self._student.second.in_features = width
-        for parameter in self._student.parameters():
-            parameter.grad = None
 
-    def _node_tensors(self, *, trained_only: bool = False) -> list[tuple[Tensor, int]]:
-        """Parameters with an axis of nodes, and the optimiser's memory of them, each with that axis."""
-        found: list[tuple[Tensor, int]] = []
-        for name, parameter in self._student.named_parameters():
-            axis = _NODE_AXIS.get(name)
-            if axis is None or (trained_only and not parameter.requires_grad):
-                continue
-            memory = self._optimiser.state.get(parameter, {}).values()
-            found += [(parameter, axis), *((t, axis) for t in memory if t.shape == parameter.shape)]
-        return found
-
-
-_NODE_AXIS = {"first.phi": 1, "first.lam_out": 1, "second.phi": 2, "second.lam_in": 1}
-"""Which axis of a student's parameter counts its hidden nodes."""
+    def _memory(self, parameter: Tensor) -> list[Tensor]:
+        """What the optimiser keeps of each number of `parameter`."""
+        state = self._optimiser.state.get(parameter, {})
+        return [kept for kept in state.values() if kept.shape == parameter.shape]

@@ -92,11 +92,8 @@ def mask(model: Model, keep: Tensor) -> Model:
     """
     _check_keep(model, keep)
     result = copy.deepcopy(model)
-    silent = ~keep
-    for rows in _node_rows(result.first):
-        rows[silent] = 0
-    for columns in _node_columns(result.second):
-        columns.movedim(-1, keep.ndim - 1)[silent] = 0
+    for parameter, axis in node_tensors(result):
+        parameter.movedim(axis, keep.ndim - 1)[~keep] = 0
     return result
 
 
@@ -122,8 +119,7 @@ def compact(model: Model, keep: Tensor) -> tuple[Model, Tensor]:
     order = torch.argsort(~keep, dim=-1, stable=True)[..., :width]  # kept ones first, in their old order
     kept = keep.gather(-1, order)
     result = mask(model, keep)
-    _select(result.first, order, outputs=True)
-    _select(result.second, order, outputs=False)
+    cut_nodes(result, order)
     return result, order.masked_fill(~kept, -1)
 
 
@@ -183,30 +179,29 @@ def _check_keep(model: Student | Pair, keep: Tensor) -> None:
         raise ValueError("this would remove the last node of a member, and leave no network; keep at least one")
 
 
-def _node_rows(layer: Layer) -> list[Tensor]:
-    """The tensors of `layer` with one row for each of its output nodes."""
-    eigen: list[Tensor] = [layer.phi, layer.lam_out] if isinstance(layer, SpectralLinear) else [layer.weight]
-    return eigen if layer.bias is None else [*eigen, layer.bias]
+def node_tensors(model: Student | Pair) -> list[tuple[Tensor, int]]:
+    """The parameters of a pair that have an axis of hidden nodes, each with that axis."""
+    first, second = model.first, model.second
+    rows = [first.phi, first.lam_out] if isinstance(first, SpectralLinear) else [first.weight]
+    columns = [second.phi, second.lam_in] if isinstance(second, SpectralLinear) else [second.weight]
+    if first.bias is not None:
+        rows.append(first.bias)
+    lead = first.weight.ndim - 2  # axes of members: 0 or 1
+    return [(row, lead) for row in rows] + [(column, column.ndim - 1) for column in columns]
 
 
-def _node_columns(layer: Layer) -> list[Tensor]:
-    """The tensors of `layer` with one column for each of its input nodes."""
-    return [layer.phi, layer.lam_in] if isinstance(layer, SpectralLinear) else [layer.weight]
+def take_nodes(values: Tensor, axis: int, order: Tensor) -> Tensor:
+    """The nodes of `order` (E, h') or (h',), in that order, of a tensor whose `axis` counts nodes."""
+    lead = order.ndim - 1
+    index = order.view(*order.shape[:lead], *(order.shape[-1] if a == axis else 1 for a in range(lead, values.ndim)))
+    shape = [order.shape[-1] if a == axis else size for a, size in enumerate(values.shape)]
+    return values.gather(axis, index.expand(shape))
 
 
-def _select(layer: Layer, order: Tensor, *, outputs: bool) -> None:
-    """Keep only the nodes of `order` (..., h') among the outputs (or inputs) of `layer`, in place."""
-    axis = order.ndim - 1 if outputs else -1
-    for old in _node_rows(layer) if outputs else _node_columns(layer):
-        index = order
-        position = axis % old.ndim
-        while index.ndim < old.ndim:
-            index = index.unsqueeze(-1 if outputs else -2)
-        shape = list(old.shape)
-        shape[position] = order.shape[-1]
-        old.data = old.detach().gather(position, index.expand(shape)).clone()
-        old.grad = None
-    if outputs:
-        layer.out_features = order.shape[-1]
-    else:
-        layer.in_features = order.shape[-1]
+@torch.no_grad()
+def cut_nodes(model: Student | Pair, order: Tensor) -> None:
+    """Keep only the nodes of `order` in `model`, in place."""
+    for parameter, axis in node_tensors(model):
+        parameter.data = take_nodes(parameter.detach(), axis, order)
+        parameter.grad = None
+    model.first.out_features = model.second.in_features = order.shape[-1]
