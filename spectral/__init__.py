@@ -4,7 +4,7 @@ A reproduction of Giambagli, Buffoni, Chicchi and Fanelli, *How a Student become
 forgetting through Spectral methods*, NeurIPS 2023, arXiv:2310.12612.
 """
 
-from spectral.experiment import ConfigError, ExperimentConfig, Run, run
+from spectral.experiment import ConfigError, ExperimentConfig, Run, compute
 from spectral.layers import SpectralLinear
 from spectral.prune import Pair, compact, mask, node_scores, prune_sweep, rank
 from spectral.students import Student
@@ -19,10 +19,10 @@ __all__ = [
     "Student",
     "TrainingDiverged",
     "compact",
+    "compute",
     "mask",
     "node_scores",
     "prune_sweep",
     "rank",
-    "run",
     "train",
 ]

@@ -13,6 +13,8 @@ Axes: E members, h nodes of the batch as it is, h_S nodes of the student as it w
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -95,6 +97,28 @@ class Roster:
         for parameter, axis in node_tensors(self._student):
             parameter.data = self.expand(parameter.detach(), axis, self._frozen.get(parameter))
         self._student.first.out_features = self._student.second.in_features = self._width
+
+    def state(self) -> dict[str, Any]:
+        """All of the shrinking student and of the optimiser, to go on from."""
+        return {
+            "origin": self.origin,
+            "weak": self._weak,
+            "parameters": [p.detach() for p in self._student.parameters()],
+            "memory": [self._optimiser.state.get(p, {}) for p in self._student.parameters()],
+        }
+
+    @torch.no_grad()
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Bring student and optimiser to where `state` was taken."""
+        self.origin, self._weak = state["origin"].clone(), state["weak"].clone()
+        for parameter, value, memory in zip(
+            self._student.parameters(), state["parameters"], state["memory"], strict=True
+        ):
+            # Copies lie in memory as any other tensor does; a file's may be aligned otherwise, and round otherwise.
+            parameter.data = value.clone()
+            if memory:
+                self._optimiser.state[parameter] = {name: kept.clone() for name, kept in memory.items()}
+        self._student.first.out_features = self._student.second.in_features = self.origin.shape[1]
 
     def _repack(self, width: int) -> None:
         """Move the nodes that are left to the front, in their order, and cut the batch to `width`."""

@@ -10,21 +10,26 @@ import difflib
 import hashlib
 import json
 import math
+import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
 import torch
 
 from spectral.activations import ACTIVATIONS
+from spectral.penalties import balanced_strength
 from spectral.streams import Member, member_streams
 from spectral.students import Parametrization, Student
 from spectral.tasks import InputKind, Task, TeacherKind, make_task, make_teacher
-from spectral.train import History, train
+from spectral.train import Checkpoint, History, train
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Moves when, and only when, the same configuration gives other numbers."""
+
+COMPILE_FROM = 1e10
+"""Hidden activations of a whole run from which compiling its step pays: some forty seconds of work on two cores."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "teacher": get_args(TeacherKind),
@@ -32,8 +37,11 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "activation": tuple(name for name in ACTIVATIONS if name != "identity"),
     "inputs": get_args(InputKind),
     "dtype": ("float32", "float64"),
+    "trained": ("both", "eigenvalues", "alternate"),
 }
-_MAY_BE_ZERO = ("teacher_seed", "seed", "l2_phi", "l2_lam")
+_MAY_BE_ZERO = ("teacher_seed", "seed", "l2_phi", "l2_lam", "group_lasso")
+
+Twin = Literal["published", "matched", "lasso"]
 
 
 class ConfigError(ValueError):
@@ -85,6 +93,13 @@ class ExperimentConfig:
         Training patterns of a trial, the part of them held out for validation, and test patterns.
     l2_phi, l2_lam:
         Strengths of the penalties on phi and lam_out (the latter acts where lam_out is trained).
+    group_lasso:
+        Strength of a group lasso on the rows of a direct student's first layer; see `spectral.train`.
+    trained:
+        What a spectral student trains of its first layer: "both" eigenvectors and eigenvalues, "eigenvalues" alone, or
+        both in "alternate" epochs.
+    train_lam_in:
+        Whether the eigenvalues of the inputs are trained (and penalised) along with lam_out.
     drop_dead:
         Whether nodes that have vanished leave for good, which is faster and a rule of ours; see `spectral.dropping`.
     activation:
@@ -127,6 +142,9 @@ class ExperimentConfig:
     learning_rate: float = 0.005
     l2_phi: float = 0.01
     l2_lam: float = 5e-4
+    group_lasso: float = 0.0
+    trained: str = "both"
+    train_lam_in: bool = False
     drop_dead: bool = True
     activation: str = "relu"
     inputs: str = "gaussian"
@@ -159,6 +177,16 @@ class ExperimentConfig:
             raise ConfigError(
                 "activation must be tanh or erf for a linear teacher: its answers have both signs, and the sum of a "
                 "relu student's second layer is never negative; got 'relu'"
+            )
+        if self.parametrization == "direct" and (self.trained != "both" or self.train_lam_in):
+            raise ConfigError(
+                "trained and train_lam_in are choices for spectral students; a direct one has no eigenvalues to train: "
+                f"got trained = {self.trained!r}, train_lam_in = {self.train_lam_in}"
+            )
+        if self.parametrization == "spectral" and self.group_lasso:
+            raise ConfigError(
+                f"group_lasso must be 0 for spectral students; got {self.group_lasso}. Theirs is made by l2_phi and "
+                "l2_lam; an explicit one takes parametrization = 'direct'"
             )
         if self.batch_size > self.train_patterns:
             raise ConfigError(
@@ -197,32 +225,55 @@ class ExperimentConfig:
         seeds = range(self.teacher_seed, self.teacher_seed + self.teachers)
         return [Member(self.seed, teacher_seed, trial) for teacher_seed in seeds for trial in range(self.trials)]
 
-    def direct_twin(self, settings: Literal["matched", "published"] = "matched") -> Self:
+    def direct_twin(self, settings: Twin = "matched") -> Self:
         """The conventional control: same teachers, data and initial weights, eigenvalues frozen.
 
-        "matched" keeps every other setting; "published" takes the public code's learning rate (0.002) and batch
-        (500) for direct students, which also makes fewer and smaller steps.
+        "matched" keeps every other setting. "published" takes the public code's learning rate (0.002) and batch
+        (500) for direct students, which also makes fewer and smaller steps. "lasso" is matched, with the penalty on
+        phi replaced by the group lasso that the spectral student's two penalties amount to.
+
+        Raises
+        ------
+        ConfigError
+            If `settings` is unknown.
         """
-        changes = {"learning_rate": 0.002, "batch_size": 500} if settings == "published" else {}
-        return replace(self, parametrization="direct", **changes)  # type: ignore[arg-type]
+        changes: dict[str, dict[str, Any]] = {
+            "matched": {},
+            "published": {"learning_rate": 0.002, "batch_size": 500},
+            "lasso": {"l2_phi": 0.0, "group_lasso": balanced_strength(self.l2_phi, self.l2_lam)},
+        }
+        if settings not in changes:
+            raise unknown_name("direct twin", settings, changes)
+        plain: dict[str, Any] = {"parametrization": "direct", "trained": "both", "train_lam_in": False}
+        return replace(self, **plain | changes[settings])
+
+    def changed(self, *, everything: bool = False) -> dict[str, Any]:
+        """The parameters that are not at their defaults, or `everything`, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        defaults = {field.name: field.default for field in fields(self)}
+        return {name: value for name, value in values.items() if everything or value != defaults[name]}
 
     def hash(self) -> str:
-        """Twelve hexadecimal digits that name this configuration under this engine version."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)} | {"engine": ENGINE_VERSION}
+        """Twelve hexadecimal digits that name this configuration under this engine version.
+
+        Parameters at their defaults are left out, so that a new parameter, whose default is what was done before,
+        renames no run. A default that changes moves the engine version.
+        """
+        values = self.changed() | {"engine": ENGINE_VERSION}
         text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished experiment: E = teachers * trials students, what they learned from, and how it went.
+    """A finished training: E students, what they learned from, and how it went.
 
     Attributes
     ----------
     config, task, student, history:
         What was asked, the teachers and patterns, the trained students, the record of the training.
     seconds:
-        Wall time of the training.
+        Wall time of the training, since it was last resumed.
     """
 
     config: ExperimentConfig
@@ -232,9 +283,11 @@ class Run:
     seconds: float
 
 
-def prepare(config: ExperimentConfig) -> tuple[Task, Student]:
-    """The teachers, patterns and untrained students of an experiment."""
-    members, dtype = config.members, getattr(torch, config.dtype)
+def make_tasks(
+    config: ExperimentConfig, members: Sequence[Member] | None = None, *, device: str | torch.device = "cpu"
+) -> Task:
+    """The teachers and patterns of an experiment, or of some `members` of it."""
+    members = config.members if members is None else members
     teacher = make_teacher(
         members,
         kind=config.teacher,
@@ -242,32 +295,85 @@ def prepare(config: ExperimentConfig) -> tuple[Task, Student]:
         teacher_hidden=config.teacher_hidden,
         teacher_second=config.teacher_second,
         activation=config.activation,
-        dtype=dtype,
+        dtype=getattr(torch, config.dtype),
     )
-    task = make_task(
+    return make_task(
         members,
         teacher,
         inputs=config.inputs,
         train_patterns=config.train_patterns,
         validation_patterns=config.validation_patterns,
         test_patterns=config.test_patterns,
-    )
-    student = Student(
+    ).to(check_device(device))
+
+
+def make_student(
+    config: ExperimentConfig, members: Sequence[Member] | None = None, *, device: str | torch.device = "cpu"
+) -> Student:
+    """The untrained students of an experiment, or of some `members` of it."""
+    members = config.members if members is None else members
+    return Student(
         config.input_dim,
         config.student_hidden,
         config.teacher_second,
         len(members),
         parametrization=config.parametrization,
         activation=config.activation,
+        train_phi=config.trained != "eigenvalues",
+        train_lam_in=config.train_lam_in,
         generators=member_streams(members, "initial"),
-        dtype=dtype,
+        device=check_device(device),
+        dtype=getattr(torch, config.dtype),
     )
-    return task, student
 
 
-def run(config: ExperimentConfig, *, record_at: Iterable[int] | None = None, progress: bool | None = None) -> Run:
-    """Train all students of `config`; see `spectral.train.train` for the options and errors."""
-    task, student = prepare(config)
+def check_device(device: str | torch.device) -> torch.device:
+    """`device`, if it can be computed on.
+
+    Raises
+    ------
+    ConfigError
+        If it is unknown, or not there.
+    """
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(
+            f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}. CUDA devices seen: "
+            f"{torch.cuda.device_count()}; 'cpu' always works"
+        ) from None
+    return torch.device(device)
+
+
+def compiling_pays(config: ExperimentConfig) -> bool:
+    """Whether there is a C++ compiler, and enough work for it (see `COMPILE_FROM`)."""
+    activations = len(config.members) * config.train_patterns * config.student_hidden * config.epochs
+    return activations >= COMPILE_FROM and shutil.which("g++") is not None
+
+
+def compute(
+    config: ExperimentConfig,
+    members: Sequence[Member] | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    record_at: Iterable[int] | None = None,
+    scores_at: Iterable[int] | None = None,
+    progress: bool | None = None,
+    compiled: bool | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Run:
+    """Train the students of `config`, all or some `members`; see `spectral.train.train` for options and errors.
+
+    The step is compiled where that pays, unless `compiled` says otherwise.
+
+    Raises
+    ------
+    ConfigError
+        If `device` cannot be used.
+    """
+    members = config.members if members is None else members
+    compiled = compiling_pays(config) if compiled is None else compiled
+    task, student = make_tasks(config, members, device=device), make_student(config, members, device=device)
     start = time.perf_counter()
     history = train(
         student,
@@ -277,9 +383,14 @@ def run(config: ExperimentConfig, *, record_at: Iterable[int] | None = None, pro
         learning_rate=config.learning_rate,
         l2_phi=config.l2_phi,
         l2_lam=config.l2_lam,
-        order=member_streams(config.members, "order"),
+        group_lasso=config.group_lasso,
+        alternate=config.trained == "alternate",
+        order=member_streams(members, "order"),
         drop_dead=config.drop_dead,
         record_at=record_at,
+        scores_at=scores_at,
         progress=progress,
+        compiled=compiled,
+        checkpoint=checkpoint,
     )
     return Run(config, task, student, history, time.perf_counter() - start)

@@ -16,15 +16,19 @@ Every function returns one value for each member, shape (E,); for a layer withou
 
 from __future__ import annotations
 
+import math
+
+import torch
 from torch import Tensor
 
 from spectral.layers import SpectralLinear
 
 
 def split_l2(layer: SpectralLinear, l2_phi: float, l2_lam: float) -> Tensor:
-    """``l2_phi |phi|^2 + l2_lam |lam_out|^2`` of the factors that are trained (arXiv:2310.12612).
+    """``l2_phi |phi|^2 + l2_lam (|lam_out|^2 + |lam_in|^2)`` of the factors that are trained (arXiv:2310.12612).
 
-    A frozen factor is a constant of the objective and left out: a direct layer is penalised by `l2_phi` alone.
+    A frozen factor is a constant of the objective and left out: a direct layer is penalised by `l2_phi` alone, and
+    the paper's spectral layer, whose lam_in is frozen at zero, by the first two terms.
     """
     total = layer.phi.new_zeros(layer.phi.shape[:-2])
     for factor, strength in penalised(layer, l2_phi, l2_lam):
@@ -35,10 +39,25 @@ def split_l2(layer: SpectralLinear, l2_phi: float, l2_lam: float) -> Tensor:
 
 def penalised(layer: SpectralLinear, l2_phi: float, l2_lam: float) -> list[tuple[Tensor, float]]:
     """The factors of `layer` that `split_l2` acts on, each with its strength."""
-    factors = [(layer.phi, l2_phi), (layer.lam_out, l2_lam)]
+    factors = [(layer.phi, l2_phi), (layer.lam_out, l2_lam), (layer.lam_in, l2_lam)]
     return [(factor, strength) for factor, strength in factors if factor.requires_grad]
 
 
 def group_lasso(layer: SpectralLinear, strength: float) -> Tensor:
     """``strength * sum_i |w_i|`` over the rows of the layer's weight."""
     return strength * layer.weight.norm(dim=-1).sum(-1)
+
+
+def balanced_strength(l2_phi: float, l2_lam: float) -> float:
+    """``2 sqrt(l2_phi l2_lam)``: the group lasso that the split penalty amounts to at the best balance."""
+    return 2 * math.sqrt(l2_phi * l2_lam)
+
+
+@torch.no_grad()
+def shrink_rows(rows: Tensor, amount: Tensor) -> None:
+    """The proximal step of a group lasso, in place: each row shorter by `amount`, down to exactly zero.
+
+    Minimises ``amount_i |u_i| + |u_i - rows_i|^2 / 2`` (Parikh and Boyd, Found. Trends Optim. 1, 127 (2014), sec. 6.5).
+    `rows` is (..., O, I), `amount` (..., O).
+    """
+    rows.mul_((1 - amount / rows.norm(dim=-1)).nan_to_num_(0).clamp_min_(0).unsqueeze(-1))

@@ -36,6 +36,8 @@ class Student(CheckedModule):
         E.
     parametrization:
         "spectral" trains phi and lam_out of the first layer, "direct" trains phi alone (``w = -phi``).
+    train_phi, train_lam_in:
+        Variants of the spectral student: eigenvectors frozen at their start; eigenvalues of the inputs trained, too.
     activation:
         "relu", "tanh" or "erf".
     generators:
@@ -63,6 +65,8 @@ class Student(CheckedModule):
         *,
         parametrization: str = "spectral",
         activation: str = "relu",
+        train_phi: bool = True,
+        train_lam_in: bool = False,
         generators: Sequence[Generator] | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -80,7 +84,9 @@ class Student(CheckedModule):
             input_dim,
             student_hidden,
             members,
+            train_lam_in=train_lam_in,
             train_lam_out=parametrization == "spectral",
+            train_phi=train_phi,
             generator=generators,
             device=device,
             dtype=dtype,

@@ -77,6 +77,10 @@ class Patterns:
     x: Tensor
     y: Tensor
 
+    def to(self, device: torch.device) -> Patterns:
+        """The same patterns on `device`."""
+        return Patterns(self.x.to(device), self.y.to(device))
+
 
 @dataclass(frozen=True)
 class Task:
@@ -86,6 +90,12 @@ class Task:
     train: Patterns
     validation: Patterns
     test: Patterns
+
+    def to(self, device: torch.device) -> Task:
+        """The same task on `device`."""
+        second = None if self.teacher.second is None else self.teacher.second.to(device)
+        teacher = Teacher(self.teacher.first.to(device), second, self.teacher.activation)
+        return Task(teacher, self.train.to(device), self.validation.to(device), self.test.to(device))
 
 
 def make_teacher(
