@@ -1,0 +1,349 @@
+"""What a run leaves behind: loaded if it is in the store, else trained and kept.
+
+Kept of every member: scores, eigenvalues, errors, a few epochs of history. Weights take most of the space, so only
+those of nodes that have not vanished are kept, of all spectral members, and of as many direct members as fit
+`KEEP_NUMBERS`, at least `KEEP_MEMBERS`. Teachers and patterns are not kept: their seeds give them back.
+
+Axes: E members, K kept members, h_S nodes of a student, d inputs, m nodes of the second layer.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import resource
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spectral.experiment import ENGINE_VERSION, ExperimentConfig, Run, compiling_pays, compute, make_student, make_tasks
+from spectral.measures import survivors
+from spectral.prune import node_scores
+from spectral.store import REPOSITORY, Arrays, DamagedResult, Store
+from spectral.streams import Member
+from spectral.students import Student
+from spectral.tasks import Task
+from spectral.train import Checkpoint, History, epochs_to_record
+
+KEEP_MEMBERS = 5
+KEEP_NUMBERS = 130_000
+
+Trainer = Callable[[ExperimentConfig, Checkpoint], Arrays]
+
+
+class WeightsNotKept(LookupError):
+    """The weights of a member are not in the store; the message says whose are."""
+
+
+class OutOfMemory(MemoryError):
+    """A run does not fit; the message says which parameters make it smaller."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All members of a finished experiment. Tensors are on the CPU.
+
+    Attributes
+    ----------
+    config:
+        What was asked.
+    scores, product:
+        Norm of the incoming weights, and that times the norm of the outgoing ones, shape (E, h_S).
+    lam_out:
+        Eigenvalues, shape (E, h_S).
+    alive:
+        Nodes whose score is above 0.05 of their member's largest, bool (E, h_S).
+    history:
+        Errors at some thirty epochs, scores at ten.
+    train_mse, val_mse, test_mse:
+        After the last epoch, shape (E,).
+    test_power:
+        Mean of y^2 over the test patterns, the error of a student that always answers zero, shape (E,).
+    kept:
+        The members whose weights were kept.
+    provenance:
+        When, where, how long, by what; see `describe`.
+    """
+
+    config: ExperimentConfig
+    scores: Tensor
+    product: Tensor
+    lam_out: Tensor
+    alive: Tensor
+    history: History
+    train_mse: Tensor
+    val_mse: Tensor
+    test_mse: Tensor
+    test_power: Tensor
+    kept: tuple[int, ...]
+    provenance: dict[str, Any]
+    _weights: dict[str, Tensor]
+
+    @property
+    def phi(self) -> Tensor:
+        """Eigenvectors (E, h_S, d), zero for nodes that have vanished; raises WeightsNotKept unless all are kept."""
+        return self.student().first.phi.detach()
+
+    @property
+    def second(self) -> Tensor:
+        """Weights of the second layer (E, m, h_S); raises WeightsNotKept unless all are kept."""
+        return self.student().second.weight.detach()
+
+    def members(self, chosen: Sequence[int] | None = None) -> list[Member]:
+        """The `chosen` members, or all."""
+        everyone = self.config.members
+        return everyone if chosen is None else [everyone[index] for index in chosen]
+
+    def task(self, chosen: Sequence[int] | None = None) -> Task:
+        """The teachers and patterns of the `chosen` members, drawn again from their seeds."""
+        return make_tasks(self.config, self.members(chosen))
+
+    def student(self, chosen: Sequence[int] | None = None) -> Student:
+        """The trained students of the `chosen` members, as a module.
+
+        Raises
+        ------
+        WeightsNotKept
+            If the weights of one of them are not in the store.
+        """
+        chosen = range(len(self.config.members)) if chosen is None else chosen
+        lost = sorted(set(chosen) - set(self.kept))
+        if lost:
+            raise WeightsNotKept(
+                f"the weights of members {_ranges(lost)} of run {self.config.hash()} were not kept, to save space; "
+                f"those of {_ranges(self.kept)} were. runs.student(runs.kept) rebuilds them; others have to be "
+                "trained again with spectral.compute(config, members)"
+            )
+        student = make_student(self.config, self.members(chosen))
+        rows = torch.tensor([self.kept.index(index) for index in chosen])
+        node = self._weights["node"][rows]
+        with torch.no_grad():
+            if student.first.lam_out.requires_grad:
+                student.first.lam_out.copy_(self.lam_out[list(chosen)])
+            if "lam_in" in self._weights:
+                student.first.lam_in.copy_(self._weights["lam_in"][rows])
+            for parameter, packed in (
+                (student.first.phi, self._weights["phi"]),
+                (student.second.phi.mT, self._weights["second_phi"]),
+            ):
+                parameter.zero_()
+                for member, (index, values) in enumerate(zip(node, packed[rows], strict=True)):
+                    parameter[member, index[index >= 0]] = values[index >= 0]
+        return student
+
+
+def run(
+    config: ExperimentConfig,
+    *,
+    store: Store | None = None,
+    device: str | torch.device = "cpu",
+    progress: bool | None = None,
+    compiled: bool | None = None,
+    wait: bool = True,
+    trainer: Trainer | None = None,
+) -> Runs:
+    """The results of `config`: from the store if they are there, else trained, resuming where it was interrupted.
+
+    Parameters
+    ----------
+    store:
+        Default `Store.default`.
+    device, progress, compiled:
+        Of the training, if it comes to that; see `spectral.compute`.
+    wait:
+        Whether to wait for another process that is computing the same.
+    trainer:
+        What trains; for tests.
+
+    Raises
+    ------
+    DamagedResult, StoreError, Busy
+        See `spectral.store`.
+    OutOfMemory
+        If the run does not fit into memory.
+    """
+    store, name = store or Store.default(), config.hash()
+    if not store.has(name):
+        with store.claim(name, wait=wait):
+            if not store.has(name):  # by now
+                source = _source()  # before hours in which files may change
+                checkpoint = store.checkpoint(name)
+                compiled = compiling_pays(config) if compiled is None else compiled
+                try:
+                    if trainer is None:
+                        result = compute(
+                            config,
+                            device=device,
+                            scores_at=score_epochs(config.epochs),
+                            record_at=epochs_to_record(config.epochs),
+                            progress=progress,
+                            compiled=compiled,
+                            checkpoint=checkpoint,
+                        )
+                        arrays = record(result)
+                    else:
+                        arrays = trainer(config, checkpoint)
+                except (MemoryError, RuntimeError) as error:
+                    if isinstance(error, RuntimeError) and "memory" not in str(error):
+                        raise
+                    raise OutOfMemory(
+                        f"run {name} does not fit into memory: {len(config.members)} students of "
+                        f"{config.student_hidden} nodes, {config.patterns + config.test_patterns:,} patterns each. "
+                        "Lower trials or teachers, then student_hidden, patterns or test_patterns"
+                    ) from error
+                store.save(
+                    name,
+                    arrays,
+                    describe(config, device)
+                    | source
+                    | checkpoint.spent()
+                    | {"compiled": compiled}
+                    | {"resumed": checkpoint.resumed},
+                )
+    arrays, provenance = store.load(name)
+    asked = config.changed(everything=True)  # a parameter newer than the result was then at its default
+    differ = sorted(key for key, value in provenance["config"].items() if asked.get(key) != value)
+    if differ:
+        raise DamagedResult(
+            f"result {name} was computed with other values of {', '.join(differ)}; a default has changed, or the "
+            "file is of another origin. It is not used"
+        )
+    return _from_arrays(config, arrays, provenance)
+
+
+def score_epochs(epochs: int) -> tuple[int, ...]:
+    """Ten epochs at most: 0, and nine from a fortieth of the run to its end, evenly spaced in the logarithm."""
+    return tuple(sorted({0, *np.geomspace(max(1, epochs / 40), epochs, 9).round().astype(int).tolist()}))
+
+
+def record(result: Run) -> Arrays:
+    """What is kept of a finished run, by name."""
+    student, history, config = result.student, result.history, result.config
+    scores = node_scores(student)
+    kept = _kept(config)
+    alive = [torch.nonzero(scores[index] > 0).flatten() for index in kept]
+    width = max(1, *(len(nodes) for nodes in alive))
+    node = torch.full((len(kept), width), -1)
+    for row, nodes in zip(node, alive, strict=True):
+        row[: len(nodes)] = nodes
+    rows = node.clamp_min(0).unsqueeze(-1)
+
+    def packed(values: Tensor) -> Tensor:
+        return values[kept].gather(1, rows.expand(-1, -1, values.shape[-1])) * (rows >= 0)
+
+    tensors = {
+        "scores": scores,
+        "product": node_scores(student, "product"),
+        "lam_out": student.first.lam_out,
+        "test_power": result.task.test.y.square().mean(-1),
+        "epochs": torch.tensor(history.epochs),
+        "train_mse": history.train_mse,
+        "validation_mse": history.validation_mse,
+        "test_mse": history.test_mse,
+        "score_epochs": torch.tensor(history.score_epochs),
+        "score_history": history.scores,
+        "kept": torch.tensor(kept),
+        "node": node,
+        "phi": packed(student.first.phi.cpu()),
+        "second_phi": packed(student.second.phi.cpu().mT),
+    }
+    if config.train_lam_in:
+        tensors["lam_in"] = student.first.lam_in[kept]
+    return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+
+
+def describe(config: ExperimentConfig, device: str | torch.device = "cpu") -> dict[str, Any]:
+    """Where numbers come from: configuration, software, machine, date, and the command that repeats them."""
+    name = str(torch.device(device))
+    if name.startswith("cuda"):
+        name = torch.cuda.get_device_name(device)
+    return {
+        "config": config.changed(everything=True),
+        "engine": ENGINE_VERSION,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "device": name,
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "command": command(config),
+    }
+
+
+def command(config: ExperimentConfig) -> str:
+    """The shell command that computes a configuration."""
+    return "python -m spectral run" + "".join(f" --set {name}={value}" for name, value in config.changed().items())
+
+
+def _from_arrays(config: ExperimentConfig, arrays: Mapping[str, np.ndarray], provenance: dict[str, Any]) -> Runs:
+    t = {name: torch.from_numpy(values) for name, values in arrays.items()}
+    history = History(
+        tuple(t["epochs"].tolist()),
+        t["train_mse"],
+        t["validation_mse"],
+        t["test_mse"],
+        tuple(t["score_epochs"].tolist()),
+        t["score_history"],
+    )
+    return Runs(
+        config=config,
+        scores=t["scores"],
+        product=t["product"],
+        lam_out=t["lam_out"],
+        alive=survivors(t["scores"]),
+        history=history,
+        train_mse=history.train_mse[-1],
+        val_mse=history.validation_mse[-1],
+        test_mse=history.test_mse[-1],
+        test_power=t["test_power"],
+        kept=tuple(t["kept"].tolist()),
+        provenance=provenance,
+        _weights={name: t[name] for name in ("node", "phi", "second_phi", "lam_in") if name in t},
+    )
+
+
+def _kept(config: ExperimentConfig) -> list[int]:
+    """The members whose weights are kept; of direct ones the first trials of all teachers come first."""
+    count = config.teachers * config.trials
+    if config.parametrization == "direct":
+        numbers = config.student_hidden * (config.input_dim + config.teacher_second)
+        count = min(count, max(KEEP_MEMBERS, KEEP_NUMBERS // numbers))
+    order = [teacher * config.trials + trial for trial in range(config.trials) for teacher in range(config.teachers)]
+    return sorted(order[:count])
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    text = [str(number) for number in numbers]
+    return ", ".join(text if len(text) <= 8 else [*text[:6], "…", text[-1]])
+
+
+@functools.cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+@functools.cache
+def _source() -> dict[str, Any]:
+    """The revision of the code that this process runs, and whether the package differed from it."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        return {"git": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", "spectral"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"git": None, "dirty": None}

@@ -1,0 +1,133 @@
+"""All experiments of a preset, one after the other: what is there, what is missing, how long it will take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from spectral.experiment import ENGINE_VERSION, ExperimentConfig
+from spectral.runs import OutOfMemory, Trainer, run
+from spectral.store import Busy, DamagedResult, Store
+from spectral.train import TrainingDiverged
+
+SECONDS_PER_STEP, SECONDS_PER_ACTIVATION = 4e-4, 1.7e-9
+"""Cost on two cores: of a step, and of a hidden node seeing a pattern once in training."""
+
+
+@dataclass
+class Outcome:
+    """What a sweep did: names of experiments, and why some failed."""
+
+    computed: list[str] = field(default_factory=list)
+    present: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def expected_seconds(config: ExperimentConfig) -> float:
+    """A guess at the time that training takes on two cores, from the number of steps and of node activations.
+
+    Where nodes die and leave, most of the training is done at a little more than the teacher's width.
+    """
+    width = float(config.student_hidden)
+    if config.drop_dead and (config.parametrization == "spectral" or config.group_lasso):
+        width = min(width, 1.3 * config.teacher_hidden + 0.15 * width)
+    steps = -(-config.train_patterns // config.batch_size)
+    activations = config.teachers * config.trials * config.train_patterns * width
+    return config.epochs * (steps * SECONDS_PER_STEP + activations * SECONDS_PER_ACTIVATION)
+
+
+def sweep(
+    experiments: Mapping[str, ExperimentConfig],
+    store: Store,
+    *,
+    report: Callable[[str], None] = print,
+    device: str | torch.device = "cpu",
+    progress: bool | None = None,
+    trainer: Trainer | None = None,
+) -> Outcome:
+    """Compute what is missing. Interrupted at any moment, it goes on where it was; two sweeps share the work.
+
+    A run that fails is named in the outcome, and does not keep the others from being computed.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be written.
+    """
+    outcome = Outcome()
+    missing = {}
+    for name, config in experiments.items():
+        if store.has(config.hash()):
+            outcome.present.append(name)
+        else:
+            missing[name] = config
+    total = sum(map(expected_seconds, missing.values()))
+    there = f"{len(outcome.present)} of {len(experiments)} runs are there"
+    report(f"{there}; {len(missing)} to compute, {_time(total)} expected")
+    if missing:
+        store.check_writable()
+    pace, spent, work = 1.0, 0.0, 0.0
+    for wait in (False, True):  # what another process is computing comes last
+        for name, config in list(missing.items()):
+            left = sum(map(expected_seconds, missing.values()))
+            here = store.has(config.hash())
+            if not here:
+                report(
+                    f"{name} ({config.hash()}): {_time(pace * expected_seconds(config))} of {_time(pace * left)} left"
+                )
+            start = time.monotonic()
+            try:
+                run(config, store=store, device=device, progress=progress, wait=wait, trainer=trainer)
+            except Busy:
+                report(f"{name}: another process is at it")
+                continue
+            except (DamagedResult, TrainingDiverged, OutOfMemory) as error:
+                outcome.failed[name] = str(error)
+                report(f"{name} failed: {error}")
+            else:
+                (outcome.present if here else outcome.computed).append(name)
+                if not here:
+                    spent, work = spent + time.monotonic() - start, work + expected_seconds(config)
+                    pace = spent / work
+            del missing[name]
+    report(f"{len(outcome.computed)} computed, {len(outcome.failed)} failed, {len(outcome.present)} were there")
+    return outcome
+
+
+def status(experiments: Mapping[str, ExperimentConfig], store: Store) -> dict[str, str]:
+    """The state of every experiment: "committed", "local", "unfinished", "missing" or "damaged: ..."."""
+    states = {}
+    for name, config in experiments.items():
+        key = config.hash()
+        try:
+            store.load(key)
+        except KeyError:
+            states[name] = "unfinished" if store.checkpoint(key).path.exists() else "missing"
+        except DamagedResult as error:
+            states[name] = f"damaged: {error}"
+        else:
+            states[name] = "committed" if (store.committed / f"{key}.json").exists() else "local"
+    return states
+
+
+def stale(store: Store) -> dict[str, str]:
+    """Results that no present configuration can name: of another engine, or damaged; with the reason."""
+    reasons = {}
+    for key in store.hashes():
+        try:
+            engine = store.provenance(key).get("engine")
+        except DamagedResult as error:
+            reasons[key] = str(error)
+            continue
+        if engine != ENGINE_VERSION:
+            reasons[key] = f"computed by engine version {engine}; this is version {ENGINE_VERSION}"
+    return reasons
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
