@@ -49,7 +49,7 @@ class Busy(StoreError):
 
 @dataclass(frozen=True)
 class Store:
-    """Two folders of results: `committed` is only read, `local` is written, unless `publish` sends results to the first.
+    """Two folders of results: `committed` is read, `local` written, unless `publish` sends results to the first.
 
     Examples
     --------
