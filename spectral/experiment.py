@@ -327,6 +327,13 @@ def make_student(
     )
 
 
+def prepare(
+    config: ExperimentConfig, members: Sequence[Member] | None = None, *, device: str | torch.device = "cpu"
+) -> tuple[Task, Student]:
+    """The teachers, patterns and untrained students of an experiment, or of some `members` of it."""
+    return make_tasks(config, members, device=device), make_student(config, members, device=device)
+
+
 def check_device(device: str | torch.device) -> torch.device:
     """`device`, if it can be computed on.
 
@@ -373,7 +380,7 @@ def compute(
     """
     members = config.members if members is None else members
     compiled = compiling_pays(config) if compiled is None else compiled
-    task, student = make_tasks(config, members, device=device), make_student(config, members, device=device)
+    task, student = prepare(config, members, device=device)
     start = time.perf_counter()
     history = train(
         student,

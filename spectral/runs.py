@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import re
 import resource
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spectral.experiment import ENGINE_VERSION, ExperimentConfig, Run, compiling_pays, compute, make_student, make_tasks
+from spectral.experiment import (
+    ENGINE_VERSION,
+    ExperimentConfig,
+    Run,
+    check_device,
+    compiling_pays,
+    compute,
+    make_student,
+    make_tasks,
+)
 from spectral.measures import survivors
 from spectral.prune import node_scores
 from spectral.store import REPOSITORY, Arrays, DamagedResult, Store
@@ -167,11 +177,14 @@ def run(
     ------
     DamagedResult, StoreError, Busy
         See `spectral.store`.
+    ConfigError
+        If `device` cannot be used.
     OutOfMemory
         If the run does not fit into memory.
     """
     store, name = store or Store.default(), config.hash()
     if not store.has(name):
+        device = check_device(device)
         with store.claim(name, wait=wait):
             if not store.has(name):  # by now
                 source = _source()  # before hours in which files may change
@@ -192,7 +205,7 @@ def run(
                     else:
                         arrays = trainer(config, checkpoint)
                 except (MemoryError, RuntimeError) as error:
-                    if isinstance(error, RuntimeError) and "memory" not in str(error):
+                    if isinstance(error, RuntimeError) and not re.search("memory|overflow", str(error)):
                         raise
                     raise OutOfMemory(
                         f"run {name} does not fit into memory: {len(config.members)} students of "

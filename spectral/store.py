@@ -17,11 +17,12 @@ import hashlib
 import io
 import json
 import os
+import pickle
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -224,7 +225,10 @@ class CheckpointFile:
             return None
         if head.decode(errors="replace") != f"{self._name} {hashlib.sha256(data).hexdigest()}":
             raise _damaged(self.path, "its checksum does not fit its content")
-        saved: dict[str, Any] = torch.load(io.BytesIO(data), weights_only=True)
+        try:
+            saved: dict[str, Any] = torch.load(io.BytesIO(data), weights_only=True)
+        except pickle.UnpicklingError:
+            raise _damaged(self.path, "it holds more than tensors, numbers, strings, lists and dictionaries") from None
         self.resumed, self._before, self._start = saved["resumed"] + 1, saved["spent"], _clocks()
         return saved["state"]
 
@@ -257,7 +261,8 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may not be one
+            temporary.unlink()
         raise _unwritable(path, error) from None
     folder = os.open(path.parent, os.O_RDONLY)
     try:

@@ -60,10 +60,16 @@ def sweep(
     outcome = Outcome()
     missing = {}
     for name, config in experiments.items():
-        if store.has(config.hash()):
-            outcome.present.append(name)
-        else:
+        if not store.has(config.hash()):
             missing[name] = config
+            continue
+        try:
+            run(config, store=store)
+        except DamagedResult as error:
+            outcome.failed[name] = str(error)
+            report(f"{name} failed: {error}")
+        else:
+            outcome.present.append(name)
     total = sum(map(expected_seconds, missing.values()))
     there = f"{len(outcome.present)} of {len(experiments)} runs are there"
     report(f"{there}; {len(missing)} to compute, {_time(total)} expected")
@@ -72,6 +78,9 @@ def sweep(
     pace, spent, work = 1.0, 0.0, 0.0
     for wait in (False, True):  # what another process is computing comes last
         for name, config in list(missing.items()):
+            if wait:
+                with store.claim(config.hash()):  # the other process is through, or dead
+                    pass
             left = sum(map(expected_seconds, missing.values()))
             here = store.has(config.hash())
             if not here:
@@ -118,7 +127,7 @@ def stale(store: Store) -> dict[str, str]:
     reasons = {}
     for key in store.hashes():
         try:
-            engine = store.provenance(key).get("engine")
+            engine = store.load(key)[1].get("engine")
         except DamagedResult as error:
             reasons[key] = str(error)
             continue

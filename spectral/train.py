@@ -132,7 +132,7 @@ def train(
         One CPU generator per member, for the order of its patterns.
     group_lasso:
         Strength of a penalty ``group_lasso * sum_i |w_i|`` on the first layer's rows, taken as a proximal step after
-        each of Adam's, in Adam's own metric averaged over the row. Zero for none.
+        each of Adam's, in Adam's own metric. Zero for none.
     alternate:
         Whether phi rests in every second epoch, and the first layer's eigenvalues in the others.
     drop_dead:
@@ -303,12 +303,11 @@ def _resting(student: Student, epoch: int) -> list[Tensor]:
 
 @torch.no_grad()
 def _proximal_step(student: Student, optimiser: torch.optim.Adam, strength: float) -> None:
-    """The group lasso's proximal step, in Adam's metric ``(sqrt(v) + eps) / lr``, averaged over each row."""
+    """The group lasso's proximal step, in Adam's metric ``(sqrt(v) + eps) / lr``."""
     phi, state = student.first.phi, optimiser.state[student.first.phi]
     group = optimiser.param_groups[0]
     v = state["exp_avg_sq"] / (1 - group["betas"][1] ** state["step"].item())
-    metric = v.sqrt_().add_(group["eps"]).mean(-1)  # (E, h_S)
-    shrink_rows(phi, group["lr"] * strength / metric)
+    shrink_rows(phi, v.sqrt_().add_(group["eps"]).div_(group["lr"]), strength)
 
 
 def _shuffle(patterns: Patterns, order: Sequence[Generator]) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,11 @@
+import hashlib
+import json
 from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 import torch
 
-from spectral import ConfigError, ExperimentConfig, run
+from spectral import ConfigError, ExperimentConfig, compute
 from spectral.experiment import ENGINE_VERSION, prepare
 
 
@@ -21,6 +23,10 @@ def test_direct_twins():
     assert config.direct_twin() == replace(config, parametrization="direct")
     published = config.direct_twin("published")
     assert (published.learning_rate, published.batch_size, published.student_hidden) == (0.002, 500, 40)
+    lasso = replace(config, train_lam_in=True).direct_twin("lasso")
+    assert lasso == replace(config.direct_twin(), l2_phi=0.0, group_lasso=2 * (0.01 * 5e-4) ** 0.5)
+    with pytest.raises(ConfigError, match=r"unknown direct twin 'mached'; did you mean 'matched'\?"):
+        config.direct_twin("mached")
 
 
 @pytest.mark.parametrize(
@@ -44,6 +50,10 @@ def test_direct_twins():
         ({"activation": "gelu"}, "activation must be one of relu, tanh, erf; got 'gelu'"),
         ({"activation": "identity"}, "activation must be one of relu, tanh, erf; got 'identity'"),
         ({"parametrization": "Spectral"}, "parametrization must be one of spectral, direct; got 'Spectral'"),
+        ({"trained": "phi"}, "trained must be one of both, eigenvalues, alternate; got 'phi'"),
+        ({"group_lasso": 0.1}, "group_lasso must be 0 for spectral students; got 0.1"),
+        ({"parametrization": "direct", "trained": "alternate"}, "a direct one has no eigenvalues to train"),
+        ({"parametrization": "direct", "train_lam_in": True}, "a direct one has no eigenvalues to train"),
         ({"teacher": "linear"}, "activation must be tanh or erf for a linear teacher"),
         ({"teacher": 3}, "teacher must be of type str; got 3, of type int"),
         ({"dtype": "float16"}, "dtype must be one of float32, float64"),
@@ -110,7 +120,7 @@ def test_twins_share_teachers_data_and_start(small):
 def test_every_kind_of_teacher_is_learned(small, kind, activation):
     """To a tenth of E[y^2]. Eight nodes in the second layer, since bounded ones cannot answer beyond their number."""
     changes = {"epochs": 60, "patterns": 2_500, "dtype": "float32", "l2_phi": 1e-4, "teacher_second": 8}
-    result = run(replace(small, teacher=kind, activation=activation, **changes))
+    result = compute(replace(small, teacher=kind, activation=activation, **changes))
     assert result.student.first.phi.dtype == torch.float32
     assert (result.history.test_mse[-1] < 0.1 * result.task.test.y.square().mean(-1)).all()
 
@@ -125,5 +135,13 @@ def test_single_precision_sees_the_same_world(small):
 def test_golden_numbers(small):
     """Moves only when the engine's numbers move; then `ENGINE_VERSION` has to move too."""
     golden = torch.tensor([0.31575266775048016, 0.8397602498329672, 0.48086250800557406], dtype=torch.float64)
-    torch.testing.assert_close(run(small).history.test_mse[-1], golden, rtol=1e-9, atol=0)
-    assert ENGINE_VERSION == 2
+    torch.testing.assert_close(compute(small).history.test_mse[-1], golden, rtol=1e-9, atol=0)
+    assert ENGINE_VERSION == 3
+
+
+def test_results_keep_their_names():
+    """A default that changes must move the engine version, since hashes leave defaults out."""
+    assert ExperimentConfig().hash() == "3838d7d30f8b"
+    assert ExperimentConfig(student_hidden=40, l2_lam=0.0).hash() == "76975dcdb458"
+    values = json.dumps(ExperimentConfig().changed(everything=True), sort_keys=True)
+    assert hashlib.sha256(values.encode()).hexdigest()[:12] == "492343421cd8"

@@ -19,8 +19,12 @@ FLOORS = [
     {"dropping"},
     {"train"},
     {"experiment"},
-    {"chapter", "figures"},
+    {"presets", "store"},
+    {"runs"},
+    {"sweep", "chapter", "figures"},
+    {"bench"},
     {"__init__"},
+    {"__main__"},
 ]
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectral import SpectralLinear
-from spectral.penalties import group_lasso, split_l2
+from spectral.penalties import balanced_strength, group_lasso, shrink_rows, split_l2
 
 
 def test_published_values_on_a_toy_by_hand(toy):
@@ -24,7 +24,7 @@ def test_split_penalty_is_a_group_lasso_at_its_smallest(c, a, b, seed):
     """Over all shares of w between phi and lam, a|phi|^2 + b lam^2 >= 2 sqrt(ab) |w|, equal at the balanced share."""
     generator = torch.Generator().manual_seed(seed)
     layer = SpectralLinear(4, 3, dtype=torch.float64, generator=generator)
-    bound = group_lasso(layer, 2 * (a * b) ** 0.5)
+    bound = group_lasso(layer, balanced_strength(a, b))
     norms = layer.phi.detach().norm(dim=-1)
     with torch.no_grad():
         layer.phi *= c
@@ -35,6 +35,36 @@ def test_split_penalty_is_a_group_lasso_at_its_smallest(c, a, b, seed):
         layer.phi *= (1 / (c * balance))[:, None]
         layer.lam_out.copy_(balance)
     torch.testing.assert_close(split_l2(layer, a, b), bound, rtol=1e-12, atol=0)
+
+
+def test_input_eigenvalues_are_penalised_where_they_are_trained(toy):
+    toy.first.lam_in.requires_grad_(True)
+    with torch.no_grad():
+        toy.first.lam_in.copy_(torch.tensor([[2.0, 0.0]]))
+    assert split_l2(toy.first, 0.01, 5e-4).tolist() == pytest.approx([0.267 + 5e-4 * 4], abs=1e-15)
+
+
+def test_proximal_step_by_hand():
+    """Norms 5, 1, 0 in the metric q = 2 at strength 4 are shortened by s/q = 2: to 3 along the same line, to 0 and 0."""
+    rows = torch.tensor([[3.0, 4.0], [0.0, -1.0], [0.0, 0.0]], dtype=torch.float64)
+    shrink_rows(rows, torch.full_like(rows, 2.0), 4.0)
+    assert rows.tolist() == [[pytest.approx(1.8), pytest.approx(2.4)], [0, 0], [0, 0]]
+
+
+@given(seed=st.integers(0, 999), strength=st.floats(0.01, 3), spread=st.floats(0, 2))
+def test_proximal_step_minimises_its_objective(seed, strength, spread):
+    """Stationary where a row lives; where it does not, no direction leads down."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randn(20, 5, generator=generator, dtype=torch.float64)
+    q = torch.exp(spread * torch.randn(20, 5, generator=generator, dtype=torch.float64))
+    best = rows.clone()
+    shrink_rows(best, q, strength)
+    norms = best.norm(dim=-1, keepdim=True)
+    alive = norms.squeeze(-1) > 0
+    assert ((q * rows).norm(dim=-1)[~alive] <= strength).all()
+    force = strength * best / norms + q * (best - rows)
+    scale = strength + (q * rows).norm(dim=-1)
+    assert (force.norm(dim=-1)[alive] < 1e-3 * scale[alive]).all()
 
 
 def test_one_value_for_each_member():

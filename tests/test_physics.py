@@ -6,7 +6,7 @@ longer finds the teacher, or when a control no longer shows what the book says o
 
 import pytest
 
-from spectral import ExperimentConfig, mask, node_scores, prune_sweep, rank, run
+from spectral import ExperimentConfig, compute, mask, node_scores, prune_sweep, rank
 from spectral.measures import effective_size, match_teacher, survivors
 from spectral.train import mse
 
@@ -15,17 +15,17 @@ CONFIG = ExperimentConfig(student_hidden=40, trials=3)
 
 @pytest.fixture(scope="module")
 def spectral():
-    return run(CONFIG, record_at=())
+    return compute(CONFIG, record_at=())
 
 
 @pytest.fixture(scope="module")
 def published():
-    return run(CONFIG.direct_twin("published"), record_at=())
+    return compute(CONFIG.direct_twin("published"), record_at=())
 
 
 @pytest.fixture(scope="module")
 def matched():
-    return run(CONFIG.direct_twin(), record_at=())
+    return compute(CONFIG.direct_twin(), record_at=())
 
 
 def test_the_surviving_network_has_the_teachers_size(spectral):

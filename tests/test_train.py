@@ -1,10 +1,13 @@
 import copy
+import functools
+import shutil
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
 
-from spectral import Student, TrainingDiverged, run
+from spectral import Student, TrainingDiverged, compute
 from spectral.experiment import prepare
 from spectral.penalties import split_l2
 from spectral.streams import member_streams
@@ -95,39 +98,141 @@ def test_a_member_does_not_depend_on_its_company(small):
 
 
 def test_adding_teachers_or_trials_changes_nothing_for_the_others(small):
-    one, two = run(replace(small, trials=1, teacher_seed=1)), run(replace(small, trials=2, teachers=2))
+    one, two = compute(replace(small, trials=1, teacher_seed=1)), compute(replace(small, trials=2, teachers=2))
     torch.testing.assert_close(two.history.test_mse[:, [2]], one.history.test_mse, rtol=0, atol=1e-13)
 
 
 def test_learning_lowers_the_error_on_all_three_sets(small):
-    history = run(replace(small, epochs=60)).history
+    history = compute(replace(small, epochs=60)).history
     for errors in (history.train_mse, history.validation_mse, history.test_mse):
         assert (errors[-1] < 0.2 * errors[0]).all()
 
 
 def test_history_is_the_state_at_its_epochs(small):
-    result = run(small, record_at=[0, 2])
+    result = compute(small, record_at=[0, 2])
     history = result.history
     assert history.epochs == (0, 2, 4)
     assert history.scores.shape == (3, 3, 8)
     task, start = prepare(small)
     assert torch.equal(history.test_mse[0], mse(start, task.test))
     assert torch.equal(history.validation_mse[-1], mse(result.student, result.task.validation))
-    halfway = run(replace(small, epochs=2)).student
+    halfway = compute(replace(small, epochs=2)).student
     assert torch.equal(history.scores[1], halfway.first.weight.norm(dim=-1))
 
 
 def test_repeats_exactly_and_leaves_the_global_state_alone(small):
     state = torch.get_rng_state()
-    first, second = run(small), run(small)
+    first, second = compute(small), compute(small)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(first.history.test_mse, second.history.test_mse)
 
 
 def test_frozen_parts_stay(small):
-    student = run(replace(small, parametrization="direct")).student
+    student = compute(replace(small, parametrization="direct")).student
     assert torch.equal(student.first.lam_out, torch.ones(3, 8, dtype=torch.float64))
     assert torch.equal(student.first.lam_in, torch.zeros(3, 5, dtype=torch.float64))
+
+
+def test_alternating_training_rests_one_factor_in_every_epoch(small):
+    states = [compute(replace(small, trained="alternate", epochs=n)).student.first for n in (1, 2, 3)]
+    assert torch.equal(states[0].lam_out, torch.ones(3, 8, dtype=torch.float64))  # epoch 1 trains phi
+    assert torch.equal(states[1].phi, states[0].phi)  # epoch 2 trains the eigenvalues
+    assert not torch.equal(states[1].lam_out, states[0].lam_out)
+    assert torch.equal(states[2].lam_out, states[1].lam_out)
+    assert not torch.equal(states[2].phi, states[1].phi)
+
+
+def test_variants_train_what_they_say(small):
+    eigenvalues = compute(replace(small, trained="eigenvalues")).student.first
+    _, start = prepare(small)
+    assert torch.equal(eigenvalues.phi, start.first.phi)
+    assert not torch.equal(eigenvalues.lam_out, start.first.lam_out)
+    both = compute(replace(small, train_lam_in=True)).student.first
+    assert (both.lam_in != 0).all()
+
+
+def test_group_lasso_ends_where_its_objective_is_stationary(small):
+    """Frozen second layer, all patterns in one batch: |dL/dw_i| <= s for rows at zero, dL/dw_i = -s w_i/|w_i| else."""
+    strength = 0.2
+    config = replace(small, parametrization="direct", l2_phi=0.0, group_lasso=strength)
+    task, student = prepare(config)
+    student.second.phi.requires_grad_(False)
+    options = {"batch_size": 200, "l2_phi": 0.0, "group_lasso": strength}
+    fit(config, task, student, epochs=3000, learning_rate=0.005, **options)
+    fit(config, task, student, epochs=3000, learning_rate=0.0002, **options)
+    fit(config, task, student, epochs=1000, learning_rate=0.00001, **options)
+    loss_backward(student, task.train.x, task.train.y)
+    gradient, rows = student.first.phi.grad, student.first.phi.detach()
+    norms = rows.norm(dim=-1)
+    dead = norms == 0
+    assert 0 < dead.sum() < dead.numel()
+    assert (gradient.norm(dim=-1)[dead] <= strength).all()
+    pull = gradient + strength * rows / norms.unsqueeze(-1)
+    assert pull[~dead].norm(dim=-1).max() < 0.02 * strength
+
+
+@pytest.mark.parametrize("chunk", [1, 2 * 60 * 8, 10_000])
+def test_a_few_members_at_a_time_change_nothing(small, monkeypatch, chunk):
+    config = replace(small, trials=5)
+    whole = compute(config)
+    monkeypatch.setattr(sys.modules["spectral.train"], "CHUNK", chunk)
+    parts = compute(config)
+    for name, value in whole.student.state_dict().items():
+        torch.testing.assert_close(parts.student.state_dict()[name], value, rtol=0, atol=1e-13)
+    torch.testing.assert_close(parts.history.test_mse, whole.history.test_mse, rtol=1e-12, atol=0)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling the step needs a C++ compiler")
+@pytest.mark.filterwarnings("default")  # of the compiler's own modules
+def test_the_compiled_step_is_the_same(small):
+    """float64, 200 steps, nodes leaving or not."""
+    config = replace(small, epochs=50)
+    plain, compiled = compute(config), compute(config, compiled=True)
+    for name, value in plain.student.state_dict().items():
+        torch.testing.assert_close(compiled.student.state_dict()[name], value, rtol=0, atol=1e-12)
+
+
+class Memory:
+    """A checkpoint that keeps every state, as a file would: by value."""
+
+    def __init__(self):
+        self.states = []
+
+    def load(self):
+        return copy.deepcopy(self.states[-1]) if self.states else None
+
+    def save(self, state):
+        self.states.append(copy.deepcopy(state))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"dtype": "float32", "drop_dead": False},
+        {"trained": "alternate"},
+        {"train_lam_in": True},
+        {"parametrization": "direct", "l2_phi": 0.0, "group_lasso": 0.3},
+    ],
+)
+def test_an_interrupted_run_ends_with_the_same_bits(small, monkeypatch, changes):
+    """Taken up at every epoch, with nodes leaving at a coarse resolution."""
+    module = sys.modules["spectral.train"]
+    monkeypatch.setattr(module, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(module, "CHECK_EVERY", 2)
+    monkeypatch.setattr(module, "Roster", functools.partial(module.Roster, resolution=0.5))
+    config, memory = replace(small, epochs=12, student_hidden=12, **changes), Memory()
+    whole = compute(config, checkpoint=memory, scores_at=[1, 5, 12])
+    assert [state["epoch"] for state in memory.states] == list(range(12))
+    widths = {state["roster"]["origin"].shape[1] for state in memory.states}
+    assert len(widths) > 1 or not config.drop_dead
+    for state in memory.states:
+        again = Memory()
+        again.save(state)
+        resumed = compute(config, checkpoint=again, scores_at=[1, 5, 12])
+        assert all(torch.equal(v, whole.student.state_dict()[n]) for n, v in resumed.student.state_dict().items())
+        for name in ("train_mse", "validation_mse", "test_mse", "scores"):
+            assert torch.equal(getattr(resumed.history, name), getattr(whole.history, name))
 
 
 def test_epochs_to_record():
@@ -160,6 +265,9 @@ def test_a_diverging_loss_names_member_epoch_and_rate(small):
         ({"l2_phi": -1.0}, "l2_phi must be a finite number of at least 0, not -1"),
         ({"order": []}, "3 members need 3 generators .* got 0"),
         ({"record_at": [5]}, r"record_at must name epochs from 0 to 2; got \[2, 5\]"),
+        ({"scores_at": [-1]}, r"scores_at must name epochs from 0 to 2; got \[-1, 2\]"),
+        ({"group_lasso": 0.1}, "group_lasso needs a direct student"),
+        ({"group_lasso": -0.1}, "group_lasso must be a finite number of at least 0, not -0.1"),
     ],
 )
 def test_impossible_arguments_fail_before_training(small, changes, message):
