@@ -7,22 +7,30 @@ forgetting through Spectral methods*, NeurIPS 2023, arXiv:2310.12612.
 from spectral.experiment import ConfigError, ExperimentConfig, Run, compute
 from spectral.layers import SpectralLinear
 from spectral.prune import Pair, compact, mask, node_scores, prune_sweep, rank
+from spectral.runs import Runs, WeightsNotKept, run
+from spectral.store import DamagedResult, Store, StoreError
 from spectral.students import Student
 from spectral.train import TrainingDiverged, train
 
 __all__ = [
     "ConfigError",
+    "DamagedResult",
     "ExperimentConfig",
     "Pair",
     "Run",
+    "Runs",
     "SpectralLinear",
+    "Store",
+    "StoreError",
     "Student",
     "TrainingDiverged",
+    "WeightsNotKept",
     "compact",
     "compute",
     "mask",
     "node_scores",
     "prune_sweep",
     "rank",
+    "run",
     "train",
 ]

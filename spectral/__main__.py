@@ -1,31 +1,268 @@
-"""The command line: ``python -m spectral``."""
+"""The command line: ``python -m spectral --help``."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import sys
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
 
 import torch
 
+from spectral.experiment import ConfigError, ExperimentConfig, check_device, unknown_name
 from spectral.presets import PRESETS, experiments
-from spectral.store import Store
-from spectral.sweep import sweep
+from spectral.runs import OutOfMemory, run
+from spectral.store import DamagedResult, Store, StoreError, write_atomically
+from spectral.sweep import expected_seconds, readable_time, stale, status, sweep
+from spectral.tables import export, summary
+from spectral.train import TrainingDiverged
+from spectral.verify import damaged, retrain
+
+EXIT_CODES = """
+exit codes:
+  0    done, and all is well
+  1    done, and something is missing, stale, or does not agree
+  2    the command or a parameter is wrong
+  3    a result is damaged, or the store cannot be used
+  130  interrupted; the same command goes on from there
+"""
 
 
-def main() -> int:
-    """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m spectral")
-    commands = parser.add_subparsers(dest="command", required=True)
-    p = commands.add_parser("sweep")
-    p.add_argument("preset", choices=PRESETS)
-    p.add_argument("--publish", action="store_true")
-    arguments = parser.parse_args()
-    # Denormals slow a processor down; the setting reaches the threads that start after it.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line on `arguments` (default: the process's) and return its exit code."""
+    options = _parser().parse_args(arguments)
+    action: Callable[[argparse.Namespace], int] = options.action
+    try:
+        return action(options)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    except (StoreError, DamagedResult) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 3
+    except (ConfigError, TrainingDiverged, OutOfMemory) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m spectral",
+        description="Train, keep and check the experiments of the book.",
+        epilog="start with: python -m spectral status paper" + "\n" + EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, action: Callable[[argparse.Namespace], int], text: str, example: str) -> argparse.ArgumentParser:
+        p = commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            epilog=f"example: python -m spectral {example}\n{EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        p.set_defaults(action=action)
+        return p
+
+    def add_preset(p: argparse.ArgumentParser, default: str | None = None) -> None:
+        p.add_argument("preset", nargs="?" if default else None, default=default, help=f"one of {', '.join(PRESETS)}")
+
+    def add_training(p: argparse.ArgumentParser) -> None:
+        p.add_argument("--device", default="cpu", help="where to train: cpu (default), cuda, cuda:1, ...")
+        p.add_argument("--publish", action="store_true", help="keep results in book/results, to be committed")
+
+    p = add("run", _run, "Load one experiment, or train it.", "run --set student_hidden=40 --set trials=3")
+    p.add_argument("--set", dest="values", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
+    p.add_argument("--list", action="store_true", help="list parameters and defaults, and stop")
+    p.add_argument("--json", action="store_true", help="print the summary as JSON")
+    add_training(p)
+
+    p = add("sweep", _sweep, "Train all experiments of a preset that are not there yet.", "sweep laptop")
+    add_preset(p)
+    p.add_argument("--dry-run", action="store_true", help="say what would be done and how long it takes, and stop")
+    add_training(p)
+
+    p = add("status", _status, "Tell what is there, missing, stale or damaged.", "status paper --json")
+    add_preset(p, "paper")
+    p.add_argument("--json", action="store_true", help="print it as JSON")
+
+    p = add("verify", _verify, "Check all checksums, and train a random sample again.", "verify --sample 5")
+    add_preset(p, "paper")
+    p.add_argument("--sample", type=int, default=0, metavar="N", help="members to train again (default: none)")
+    p.add_argument("--seed", type=int, help="of the draw, to repeat it")
+    p.add_argument("--json", action="store_true", help="print the comparison as JSON")
+
+    p = add("show", _show, "Show one result: where it comes from, and what it says.", "show grid/spectral/200")
+    p.add_argument("result", help="a hash, the beginning of one, or the name of an experiment of preset paper")
+    p.add_argument("--json", action="store_true", help="print it as JSON")
+
+    p = add("export", _export, "Write all results of a preset as tidy CSV tables.", "export paper --to tables")
+    add_preset(p, "paper")
+    p.add_argument("--to", type=Path, default=Path("tables"), metavar="FOLDER", help="default: tables")
+
+    p = add("bench", _bench, "Measure speed and memory on this machine.", "bench --to book/bench.json")
+    p.add_argument("--quick", action="store_true", help="a few seconds instead of minutes; the numbers mean nothing")
+    p.add_argument("--to", type=Path, metavar="FILE", help="also write the measurements as JSON")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.list:
+        for field in fields(ExperimentConfig):
+            print(f"{field.name:20} {field.type!s:6} {field.default}")
+        return 0
+    config = parse_config(options.values)
+    store = _store(options)
+    if not store.has(config.hash()):
+        expected = readable_time(expected_seconds(config))
+        print(f"run {config.hash()} is not there yet; training takes {expected}", file=sys.stderr)
+    _prepare_training(options)
+    runs = run(config, store=store, device=options.device)
+    _print(options, {"hash": config.hash(), **summary(runs)})
+    return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    chosen, store = experiments(options.preset), _store(options)
+    if options.dry_run:
+        missing = [config for config in chosen.values() if not store.has(config.hash())]
+        total = readable_time(sum(map(expected_seconds, missing)))
+        print(f"{len(missing)} of {len(chosen)} runs are missing; {total} on two cores")
+        return 0
+    _prepare_training(options)
+    outcome = sweep(chosen, store, report=lambda line: print(line, flush=True), device=options.device)
+    return 1 if outcome.failed else 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    store = Store.default()
+    states, old = status(experiments(options.preset), store), stale(store)
+    if options.json:
+        print(json.dumps({"experiments": states, "stale": old}, indent=1))
+    else:
+        for name, state in states.items():
+            print(f"{name:28} {state}")
+        for name, reason in old.items():
+            print(f"{name:28} stale: {reason}")
+        there = sum(state in ("committed", "local") for state in states.values())
+        print(f"{there} of {len(states)} experiments of preset {options.preset} are there; {len(old)} stale results")
+    if any(state.startswith("damaged") for state in states.values()):
+        return 3
+    return 0 if not old and all(state in ("committed", "local") for state in states.values()) else 1
+
+
+def _verify(options: argparse.Namespace) -> int:
+    store = Store.default()
+    broken = damaged(store)
+    for reason in broken.values():
+        print(f"error: {reason}", file=sys.stderr)
+    print(f"{len(store.hashes()) - len(broken)} of {len(store.hashes())} results are whole", file=sys.stderr)
+    if broken:
+        return 3
+    checks = retrain(
+        experiments(options.preset),
+        store,
+        options.sample,
+        seed=options.seed,
+        report=lambda line: print(line, file=sys.stderr),
+    )
+    if options.json:
+        print(json.dumps([asdict(check) | {"passed": check.passed} for check in checks], indent=1))
+    else:
+        for c in checks:
+            word = "agrees" if c.passed else "DIFFERS"
+            interval = f"[{c.low:.2f}, {c.high:.2f}]"
+            print(f"{c.experiment:28} member {c.member:2}  {c.quantity:20} {c.value:7.2f} in {interval:18} {word}")
+    return 0 if all(check.passed for check in checks) else 1
+
+
+def _show(options: argparse.Namespace) -> int:
+    store, named = Store.default(), experiments("paper")
+    asked = named[options.result].hash() if options.result in named else options.result
+    found = [name for name in store.hashes() if name.startswith(asked)]
+    if len(found) != 1:
+        hint = "; see: python -m spectral status" if not found else f": {', '.join(found)}"
+        raise ConfigError(f"{len(found)} results are called {options.result!r}{hint}")
+    provenance = store.provenance(found[0])
+    config = ExperimentConfig.from_mapping(provenance["config"])
+    details = provenance | {"summary": summary(run(config, store=store))} if config.hash() == found[0] else provenance
+    _print(options, details)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    for path in export(experiments(options.preset), Store.default(), options.to):
+        print(path)
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from spectral.bench import bench, tables
+
+    if options.to is not None and not options.to.parent.is_dir():
+        raise ConfigError(f"--to names a file in {options.to.parent}, which is no folder")
+    measured = bench(options.quick, lambda line: print(line, file=sys.stderr, flush=True))
+    for title, header, rows in tables(measured):
+        print(f"\n{title}")
+        for row in (header, *rows):
+            print("  " + "  ".join(f"{cell!s:28}" for cell in row).rstrip())
+    if options.to is not None:
+        write_atomically(options.to, (json.dumps(measured, indent=1) + "\n").encode())
+    return 0
+
+
+def parse_config(pairs: Sequence[str]) -> ExperimentConfig:
+    """A configuration from ``name=value`` texts.
+
+    Raises
+    ------
+    ConfigError
+        If a pair has no "=", a name is unknown, or a value is not of its type.
+    """
+    kinds = {field.name: str(field.type) for field in fields(ExperimentConfig)}
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes NAME=VALUE; got {pair!r}")
+        if name not in kinds:
+            raise unknown_name("parameter", name, kinds)
+        values[name] = text
+        if kinds[name] in ("int", "float"):
+            with contextlib.suppress(ValueError):  # what stays a text is refused with the type it should have
+                values[name] = {"int": int, "float": float}[kinds[name]](text)
+        elif kinds[name] == "bool":
+            values[name] = {"true": True, "false": False}.get(text.lower(), text)
+    return ExperimentConfig.from_mapping(values)
+
+
+def _store(options: argparse.Namespace) -> Store:
+    return replace(Store.default(), publish=options.publish)
+
+
+def _prepare_training(options: argparse.Namespace) -> None:
+    check_device(options.device)
+    # Numbers too small for their format slow a processor down. The setting is each thread's own, and reaches those
+    # that start after it: before the first tensor operation of the process that is large enough for several.
     torch.set_flush_denormal(True)
-    store = replace(Store.default(), publish=arguments.publish)
-    outcome = sweep(experiments(arguments.preset), store, report=lambda line: print(line, flush=True))
-    return bool(outcome.failed)
+
+
+def _print(options: argparse.Namespace, details: dict[str, Any]) -> None:
+    if options.json:
+        print(json.dumps(details, indent=1))
+        return
+    for name, value in details.items():
+        if isinstance(value, dict):
+            print(f"{name}:")
+            for key, item in value.items():
+                print(f"  {key:32} {item}")
+        else:
+            print(f"{name:34} {value}")
 
 
 if __name__ == "__main__":

@@ -57,6 +57,22 @@ def effective_size(scores: Tensor, threshold: float = 0.05, normalise: Normalisa
     return survivors(scores, threshold, normalise).sum(-1)
 
 
+def over_teachers(values: Tensor, teachers: int) -> Tensor:
+    """What intervals are taken over: the mean of each teacher's trials, or the trials where there is one teacher.
+
+    `values` is (teachers * trials, ...), teacher by teacher; the result (teachers, ...), or as given.
+
+    Raises
+    ------
+    ValueError
+        If the values cannot be shared out among the teachers.
+    """
+    if teachers < 1 or len(values) % teachers:
+        raise ValueError(f"{len(values)} values cannot be shared out among {teachers} teachers")
+    values = values.double()
+    return values if teachers == 1 else values.unflatten(0, (teachers, -1)).mean(1)
+
+
 @dataclass(frozen=True)
 class Matching:
     """Which student node is which teacher node.

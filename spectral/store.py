@@ -70,8 +70,8 @@ class Store:
         committed = REPOSITORY / "book" / "results" if in_repository else cache / "results"
         local = REPOSITORY / "_store" if in_repository else cache / "store"
         return cls(
-            Path(os.environ.get("SPECTRAL_RESULTS", committed)).absolute(),
-            Path(os.environ.get("SPECTRAL_STORE", local)).absolute(),
+            Path(os.environ.get("SPECTRAL_RESULTS") or committed).absolute(),
+            Path(os.environ.get("SPECTRAL_STORE") or local).absolute(),
         )
 
     def hashes(self) -> dict[str, Path]:
@@ -111,7 +111,7 @@ class Store:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
                 return {key: file[key] for key in file.files}, meta
         except (ValueError, zipfile.BadZipFile, EOFError) as error:
-            raise _damaged(path, str(error)) from None
+            raise _damaged(path, f"it holds something else than plain numbers ({type(error).__name__})") from None
 
     def provenance(self, name: str) -> dict[str, Any]:
         """The provenance of a result, checked by itself; errors as in `load`."""

@@ -72,7 +72,7 @@ def sweep(
             outcome.present.append(name)
     total = sum(map(expected_seconds, missing.values()))
     there = f"{len(outcome.present)} of {len(experiments)} runs are there"
-    report(f"{there}; {len(missing)} to compute, {_time(total)} expected")
+    report(f"{there}; {len(missing)} to compute, {readable_time(total)} expected")
     if missing:
         store.check_writable()
     pace, spent, work = 1.0, 0.0, 0.0
@@ -84,9 +84,8 @@ def sweep(
             left = sum(map(expected_seconds, missing.values()))
             here = store.has(config.hash())
             if not here:
-                report(
-                    f"{name} ({config.hash()}): {_time(pace * expected_seconds(config))} of {_time(pace * left)} left"
-                )
+                one, all_left = (readable_time(pace * seconds) for seconds in (expected_seconds(config), left))
+                report(f"{name} ({config.hash()}): {one} of {all_left} left")
             start = time.monotonic()
             try:
                 run(config, store=store, device=device, progress=progress, wait=wait, trainer=trainer)
@@ -136,7 +135,8 @@ def stale(store: Store) -> dict[str, str]:
     return reasons
 
 
-def _time(seconds: float) -> str:
+def readable_time(seconds: float) -> str:
+    """A duration in words."""
     if seconds < 90:
         return f"about {seconds:.0f} s"
     return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"

@@ -21,8 +21,8 @@ FLOORS = [
     {"experiment"},
     {"presets", "store"},
     {"runs"},
-    {"sweep", "chapter", "figures"},
-    {"bench"},
+    {"sweep", "tables", "verify"},
+    {"bench", "chapter", "figures"},
     {"__init__"},
     {"__main__"},
 ]

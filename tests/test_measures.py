@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectral import Student, measures, node_scores
-from spectral.measures import effective_size, estimate, match_teacher, survivors
+from spectral.measures import effective_size, estimate, match_teacher, over_teachers, survivors
 from spectral.streams import Member
 from spectral.tasks import make_teacher
 
@@ -117,3 +117,13 @@ def test_what_measures_refuse():
     for values in ([], [1.0, float("inf")], [[1.0]]):
         with pytest.raises(ValueError, match="list of finite numbers"):
             estimate(values)
+
+
+def test_intervals_are_taken_over_teachers():
+    """Two teachers of two trials: their means. One teacher: its trials."""
+    values = torch.tensor([1, 3, 10, 20])
+    assert over_teachers(values, 2).tolist() == [2.0, 15.0]
+    assert over_teachers(values, 1).tolist() == [1.0, 3.0, 10.0, 20.0]
+    assert over_teachers(torch.ones(6, 5), 3).shape == (3, 5)
+    with pytest.raises(ValueError, match="4 values cannot be shared out among 3 teachers"):
+        over_teachers(values, 3)

@@ -45,7 +45,7 @@ def test_input_eigenvalues_are_penalised_where_they_are_trained(toy):
 
 
 def test_proximal_step_by_hand():
-    """Norms 5, 1, 0 in the metric q = 2 at strength 4 are shortened by s/q = 2: to 3 along the same line, to 0 and 0."""
+    """Norms 5, 1, 0 in the metric q = 2 at strength 4 are shortened by s/q = 2: to 3 along the line, to 0 and 0."""
     rows = torch.tensor([[3.0, 4.0], [0.0, -1.0], [0.0, 0.0]], dtype=torch.float64)
     shrink_rows(rows, torch.full_like(rows, 2.0), 4.0)
     assert rows.tolist() == [[pytest.approx(1.8), pytest.approx(2.4)], [0, 0], [0, 0]]

@@ -1,0 +1,120 @@
+"""Do stored results hold? Checksums of all of them, and a random sample trained again.
+
+Training is chaotic: on another machine, or alone instead of among thirty, a member ends elsewhere, but in the same
+distribution. A retrained member is therefore compared with all stored members of its experiment: its effective size,
+the teacher nodes found and the logarithm of its test error over E[y^2] must lie in their 99 % prediction intervals.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.stats
+import torch
+from torch import Tensor
+
+from spectral.experiment import ExperimentConfig, compute
+from spectral.measures import effective_size, match_teacher, survivors
+from spectral.prune import node_scores
+from spectral.runs import Runs, run
+from spectral.store import DamagedResult, Store
+from spectral.students import Student
+from spectral.tasks import Task
+
+LEVEL = 0.99
+COUNT_SPREAD = 0.5
+"""Smallest standard deviation of a count: where all members agree, one node more or less is no contradiction."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One quantity of a retrained member against the stored ones."""
+
+    experiment: str
+    member: int
+    quantity: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value lies in the prediction interval."""
+        return self.low <= self.value <= self.high
+
+
+def damaged(store: Store) -> dict[str, str]:
+    """All results that are not what was written, by hash, with the reason."""
+    found = {}
+    for name in store.hashes():
+        try:
+            store.load(name)
+        except DamagedResult as error:
+            found[name] = str(error)
+    return found
+
+
+def retrain(
+    experiments: Mapping[str, ExperimentConfig],
+    store: Store,
+    sample: int,
+    *,
+    seed: int | None = None,
+    report: Callable[[str], None] = print,
+) -> list[Check]:
+    """Train a random `sample` of the stored members again, alone, and compare.
+
+    Raises
+    ------
+    ValueError
+        If `sample` is negative, or nothing is stored.
+    """
+    there = [name for name, config in experiments.items() if store.has(config.hash())]
+    if sample < 0 or (sample and not there):
+        raise ValueError(f"a sample of {sample} cannot be drawn from {len(there)} stored experiments")
+    draw = random.Random(seed)
+    checks = []
+    for _ in range(sample):
+        name = draw.choice(there)
+        config = experiments[name]
+        index = draw.randrange(len(config.members))
+        report(f"training member {index} of {name} again")
+        again = compute(config, [config.members[index]], record_at=(), scores_at=())
+        stored = run(config, store=store)
+        seen = {
+            "effective size": (effective_size(stored.scores), effective_size(node_scores(again.student))),
+            "teacher nodes found": (found_in(stored), nodes_found(again.task, again.student)),
+            "log error / E[y^2]": (
+                (stored.test_mse / stored.test_power).log(),
+                (again.history.test_mse[-1] / again.task.test.y.square().mean(-1)).log(),
+            ),
+        }
+        for quantity, (many, one) in seen.items():
+            spread = 0.0 if quantity.startswith("log") else COUNT_SPREAD
+            low, high = prediction_interval(many.double().numpy(), spread)
+            checks.append(Check(name, index, quantity, float(one[0]), low, high))
+    return checks
+
+
+def prediction_interval(values: np.ndarray, least_spread: float = 0.0) -> tuple[float, float]:
+    """Where one more value lies with probability `LEVEL`, if it is like the n independent normal `values` (n > 1)."""
+    n = len(values)
+    spread = max(float(values.std(ddof=1)), least_spread) if n > 1 else float("inf")
+    half = scipy.stats.t.ppf((1 + LEVEL) / 2, n - 1) * spread * (1 + 1 / n) ** 0.5 if n > 1 else spread
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+@torch.no_grad()
+def nodes_found(task: Task, student: Student) -> Tensor:
+    """Teacher nodes matched by a survivor at a cosine of 0.98 or more, shape (E,)."""
+    alive = survivors(node_scores(student))
+    signed = student.activation == "relu"
+    return match_teacher(task.teacher.first, student.first.weight, alive, signed=signed).count()
+
+
+def found_in(runs: Runs) -> Tensor:
+    """`nodes_found` of the members whose weights were kept, shape (K,)."""
+    return nodes_found(runs.task(runs.kept), runs.student(runs.kept))

@@ -1,0 +1,124 @@
+import math
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from spectral.experiment import ConfigError, ExperimentConfig
+from spectral.presets import PRESETS, STUDENTS, experiments, twins
+from spectral.runs import command
+from spectral.streams import member_streams, stream
+from spectral.sweep import expected_seconds
+
+DEFAULT = ExperimentConfig()
+
+
+def test_an_unknown_preset_comes_with_the_closest():
+    with pytest.raises(ConfigError, match=r"unknown preset 'papr'; did you mean 'paper'\? Known: laptop, paper, smoke"):
+        experiments("papr")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_no_experiment_comes_twice(preset):
+    found = experiments(preset)
+    assert len({config.hash() for config in found.values()}) == len(found)
+    assert len({command(config) for config in found.values()}) == len(found)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_no_two_members_share_a_random_stream(preset):
+    members = sorted({member for config in experiments(preset).values() for member in config.members})
+    for purpose in ("train", "validation", "test", "initial", "order"):
+        states = {generator.get_state().numpy().tobytes() for generator in member_streams(members, purpose)}
+        assert len(states) == len(members)
+    teachers = {member.teacher_seed: member for member in members}
+    assert len({stream(member, "teacher").get_state().numpy().tobytes() for member in teachers.values()}) == len(
+        teachers
+    )
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_have_the_same_experiments_at_their_own_sizes(preset):
+    p, count = PRESETS[preset], Counter(name.split("/")[0] for name in experiments(preset))
+    assert count == {
+        "grid": 4 * len(p.widths),
+        "one-teacher": 4 * len(p.widths_alone),
+        "m=5": 4,
+        "m=20": 4,
+        "variant": 5,
+        "long": 2,
+    }
+    for name, config in experiments(preset).items():
+        _, student, width = name.split("/")
+        assert config.student_hidden == int(width)
+        assert config.parametrization == ("direct" if student in STUDENTS[1:] else "spectral")
+    m = {name.split("/")[0]: config.teacher_second for name, config in experiments(preset).items()}
+    assert (m["grid"], m["m=5"], m["m=20"]) == (10, 5, 20)
+
+
+def test_paper_is_the_paper_s_scale():
+    paper = experiments("paper")
+    assert STUDENTS == ("spectral", "published", "matched", "lasso")
+    for student in STUDENTS:
+        for width in (10, 20, 40, 60, 100, 200, 500, 1_000):
+            config = paper[f"grid/{student}/{width}"]
+            assert (config.teachers, config.trials, len(config.members)) == (10, 3, 30)
+        for width in (40, 200):
+            config = paper[f"one-teacher/{student}/{width}"]
+            assert (config.teachers, config.trials) == (1, 30)
+    for name, config in paper.items():
+        assert config.epochs == (8_000 if name.startswith("long/") else 2_000)
+        assert len(config.members) == 30
+        same = ("input_dim", "teacher_hidden", "patterns", "test_patterns", "validation_fraction", "activation")
+        assert all(getattr(config, field) == getattr(DEFAULT, field) for field in (*same, "teacher", "dtype"))
+        published = "published" in name
+        assert (config.learning_rate, config.batch_size) == ((0.002, 500) if published else (0.005, 300))
+
+
+def test_paper_keeps_away_from_seeds_that_were_looked_at():
+    """Seed 0 and teachers below 100 are for trying things out, and the defaults of a configuration."""
+    for config in experiments("paper").values():
+        assert config.seed != 0
+        assert all(member.seed != 0 and member.teacher_seed >= 100 for member in config.members)
+    grid, alone = (experiments("paper")[f"{design}/spectral/200"].members for design in ("grid", "one-teacher"))
+    assert not {member.teacher_seed for member in grid} & {member.teacher_seed for member in alone}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_controls_differ_from_the_spectral_student_in_nothing_else(preset):
+    may_differ = {
+        "published": {"parametrization", "learning_rate", "batch_size"},
+        "matched": {"parametrization"},
+        "lasso": {"parametrization", "l2_phi", "group_lasso"},
+    }
+    found = experiments(preset)
+    for name, config in found.items():
+        design, student, width = name.split("/")
+        if student not in may_differ:
+            continue
+        partner = f"{design}/spectral/{width}"
+        one, other = config.changed(everything=True), found[partner].changed(everything=True)
+        assert {field for field in one if one[field] != other[field]} == may_differ[student]
+        assert config.members == found[partner].members
+
+
+def test_the_lasso_twin_has_the_strength_that_the_split_penalty_amounts_to():
+    for a, b in ((0.01, 5e-4), (0.3, 0.07)):
+        lasso = twins(replace(DEFAULT, l2_phi=a, l2_lam=b))["lasso"]
+        assert lasso.l2_phi == 0
+        assert lasso.group_lasso == pytest.approx(2 * math.sqrt(a * b), rel=1e-15)
+    assert list(twins(DEFAULT)) == list(STUDENTS)
+    assert twins(DEFAULT)["spectral"] is DEFAULT
+
+
+def test_variants_change_one_thing():
+    for name, config in experiments("paper").items():
+        design, student, width = name.split("/")
+        if design == "variant":
+            one, other = config.changed(everything=True), experiments("paper")[f"grid/spectral/{width}"]
+            assert len([field for field, value in one.items() if value != getattr(other, field)]) == 1, student
+
+
+def test_smaller_presets_are_quicker():
+    smoke, laptop, paper = (sum(map(expected_seconds, experiments(name).values())) for name in PRESETS)
+    assert 10 * smoke < laptop < paper / 10
