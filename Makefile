@@ -8,13 +8,14 @@ BUILD := _build
 SOURCE := $(BUILD)/source
 CHAPTERS := $(wildcard book/*.ipynb)
 EXECUTED := $(CHAPTERS:%=$(SOURCE)/%)
+RESULTS := $(wildcard book/results/*.json) $(wildcard book/bench.json) $(wildcard book/claims.yaml)
 PAGES := _config.yml _toc.yml $(wildcard book/*.md) book/references.bib $(wildcard book/_static/*)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test lint unit notebooks refresh lock clean
+.PHONY: help book test lint unit notebooks refresh bench lock clean
 # The kernel of a notebook is the one of .venv; nothing is written beside the sources.
 export PYTHONDONTWRITEBYTECODE := 1
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -43,8 +44,11 @@ notebooks: $(READY)  ## execute the committed chapters again and compare what th
 refresh: $(READY)  ## execute every chapter and keep the outputs in the committed notebooks
 	for chapter in $(CHAPTERS); do $(BIN)/python book/execute.py $$chapter $$chapter; done
 
+bench: $(READY)  ## measure speed and memory for the book; ten minutes, on a machine that does nothing else
+	$(BIN)/python -m spectral bench --to book/bench.json
+
 # A target is replaced only when its chapter has run to the end, so an interrupted run is taken up where it stopped.
-$(SOURCE)/%.ipynb: %.ipynb $(wildcard spectral/*.py) book/execute.py requirements.txt | $(READY)
+$(SOURCE)/%.ipynb: %.ipynb $(wildcard spectral/*.py) $(RESULTS) book/execute.py requirements.txt | $(READY)
 	$(BIN)/python book/execute.py $< $@
 
 $(READY): requirements.txt pyproject.toml

@@ -187,7 +187,7 @@ def run(
         device = check_device(device)
         with store.claim(name, wait=wait):
             if not store.has(name):  # by now
-                source = _source()  # before hours in which files may change
+                source = revision()  # before hours in which files may change
                 checkpoint = store.checkpoint(name)
                 compiled = compiling_pays(config) if compiled is None else compiled
                 try:
@@ -349,7 +349,7 @@ def _processor() -> str:
 
 
 @functools.cache
-def _source() -> dict[str, Any]:
+def revision() -> dict[str, Any]:
     """The revision of the code that this process runs, and whether the package differed from it."""
 
     def git(*arguments: str) -> str:

@@ -124,7 +124,7 @@ class Store:
             digest = meta.pop("digest")
         except (ValueError, KeyError, AttributeError, TypeError):
             raise _damaged(path, "it cannot be read") from None
-        if digest != _digest(meta):
+        if digest != checksum(meta):
             raise _damaged(path, "its checksum does not fit its content")
         if meta.get("hash") != name:
             raise _damaged(path, f"it belongs to the run {meta.get('hash')}")
@@ -142,7 +142,7 @@ class Store:
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         data = buffer.getvalue()
         meta = meta | {"hash": name, "sha256": hashlib.sha256(data).hexdigest()}
-        text = json.dumps(meta | {"digest": _digest(meta)}, indent=1, sort_keys=True) + "\n"
+        text = json.dumps(meta | {"digest": checksum(meta)}, indent=1, sort_keys=True) + "\n"
         folder = self.committed if self.publish else self.local
         write_atomically(folder / f"{name}.npz", data)
         write_atomically(folder / f"{name}.json", text.encode())
@@ -276,7 +276,8 @@ def _clocks() -> dict[str, float]:
     return {"seconds": times.elapsed, "cpu_seconds": times.user + times.system}
 
 
-def _digest(meta: dict[str, Any]) -> str:
+def checksum(meta: dict[str, Any]) -> str:
+    """SHA-256 of what can be written as JSON, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()
 
 

@@ -162,7 +162,7 @@ def train(
         raise ValueError("alternate needs a spectral student whose eigenvectors and eigenvalues are both trained")
     recorded = _epochs("record_at", epochs, epochs_to_record(epochs) if record_at is None else record_at)
     scored = recorded if scores_at is None else _epochs("scores_at", epochs, scores_at)
-    gradients = _gradients(student.activation, compiled)
+    gradients = gradients_for(student.activation, compiled)
     optimiser = adam(student, learning_rate)
     penalties = penalised(student.first, l2_phi, l2_lam)
     roster = Roster(student, optimiser)
@@ -183,7 +183,7 @@ def train(
     try:
         for epoch in range(start, epochs + 1):
             if epoch > 0:
-                x, y = _shuffle(task.train, order)
+                x, y = shuffle(task.train, order)
                 seen = torch.zeros(student.members, dtype=y.dtype, device=y.device)
                 resting = _resting(student, epoch) if alternate else []
                 for xb, yb in zip(x.split(batch_size, 1), y.split(batch_size, 1), strict=True):
@@ -251,9 +251,9 @@ def loss_backward(student: Student, x: Tensor, y: Tensor, gradients: Gradients |
     gradients, and may be a compiled version.
     """
     first, second = student.first, student.second
-    gradients = gradients or _gradients(student.activation, compiled=False)
+    gradients = gradients or gradients_for(student.activation, compiled=False)
     whole = (first.weight, second.weight, x, y)
-    size = _members_at_once(student.members, y.shape[1] * student.student_hidden)
+    size = members_at_once(student.members, y.shape[1] * student.student_hidden)
     if size >= student.members:
         grad1, grad2, errors = gradients(*whole)
     else:
@@ -280,13 +280,13 @@ def _weight_gradients(w1: Tensor, w2: Tensor, x: Tensor, y: Tensor, activation: 
 
 
 @functools.cache
-def _gradients(activation: str, compiled: bool) -> Gradients:
-    """`_weight_gradients` of one activation; compiled once for all shapes, since dropping changes them."""
+def gradients_for(activation: str, compiled: bool) -> Gradients:
+    """What computes the gradients of `loss_backward`; compiled once for all shapes, since dropping changes them."""
     plain: Gradients = functools.partial(_weight_gradients, activation=activation)
     return torch.compile(plain, dynamic=True) if compiled else plain
 
 
-def _members_at_once(members: int, activations: int) -> int:
+def members_at_once(members: int, activations: int) -> int:
     """How many members a step takes at a time, each of so many hidden `activations`; even, for two cores share them."""
     size = max(2, CHUNK // activations)
     if size >= members:
@@ -310,7 +310,7 @@ def _proximal_step(student: Student, optimiser: torch.optim.Adam, strength: floa
     shrink_rows(phi, v.sqrt_().add_(group["eps"]).div_(group["lr"]), strength)
 
 
-def _shuffle(patterns: Patterns, order: Sequence[Generator]) -> tuple[Tensor, Tensor]:
+def shuffle(patterns: Patterns, order: Sequence[Generator]) -> tuple[Tensor, Tensor]:
     """Each member's patterns in a fresh order of its own."""
     x, y = patterns.x, patterns.y
     index = torch.stack([torch.randperm(y.shape[1], generator=generator, device="cpu") for generator in order]).to(

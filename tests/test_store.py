@@ -14,7 +14,7 @@ import torch
 from standin import assert_same, config, exit_code, fork, in_fresh_process, never, starts, trainer
 
 from spectral.runs import run
-from spectral.store import REPOSITORY, Busy, CheckpointFile, DamagedResult, Store, StoreError, _digest
+from spectral.store import REPOSITORY, Busy, CheckpointFile, DamagedResult, Store, StoreError, checksum
 
 NAME = "0123456789ab"
 NUMBERS = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([True, False]), "c": np.array(7, dtype=np.float32)}
@@ -198,7 +198,7 @@ def test_no_result_is_unpickled(store, tmp_path, kind):
     meta = {"hash": NAME, "sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
     store.local.mkdir()
     (store.local / f"{NAME}.npz").write_bytes(buffer.getvalue())
-    (store.local / f"{NAME}.json").write_text(json.dumps(meta | {"digest": _digest(meta)}))
+    (store.local / f"{NAME}.json").write_text(json.dumps(meta | {"digest": checksum(meta)}))
     with pytest.raises(DamagedResult, match=rf"{NAME}.npz is damaged: .*pickle"):
         store.load(NAME)
     assert not bomb.path.exists()

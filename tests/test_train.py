@@ -220,16 +220,16 @@ def test_an_interrupted_run_ends_with_the_same_bits(small, monkeypatch, changes)
     module = sys.modules["spectral.train"]
     monkeypatch.setattr(module, "SAVE_EVERY", 0.0)
     monkeypatch.setattr(module, "CHECK_EVERY", 2)
-    monkeypatch.setattr(module, "Roster", functools.partial(module.Roster, resolution=0.5))
-    config, memory = replace(small, epochs=12, student_hidden=12, **changes), Memory()
-    whole = compute(config, checkpoint=memory, scores_at=[1, 5, 12])
-    assert [state["epoch"] for state in memory.states] == list(range(12))
+    monkeypatch.setattr(module, "Roster", functools.partial(module.Roster, resolution=0.7))
+    config, memory = replace(small, epochs=16, student_hidden=12, **changes), Memory()
+    whole = compute(config, checkpoint=memory, scores_at=[1, 5, 16])
+    assert [state["epoch"] for state in memory.states] == list(range(16))
     widths = {state["roster"]["origin"].shape[1] for state in memory.states}
     assert len(widths) > 1 or not config.drop_dead
     for state in memory.states:
         again = Memory()
         again.save(state)
-        resumed = compute(config, checkpoint=again, scores_at=[1, 5, 12])
+        resumed = compute(config, checkpoint=again, scores_at=[1, 5, 16])
         assert all(torch.equal(v, whole.student.state_dict()[n]) for n, v in resumed.student.state_dict().items())
         for name in ("train_mse", "validation_mse", "test_mse", "scores"):
             assert torch.equal(getattr(resumed.history, name), getattr(whole.history, name))
