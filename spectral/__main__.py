@@ -13,10 +13,11 @@ from typing import Any
 
 import torch
 
+from spectral.claims import MISSING, ledger
 from spectral.experiment import ConfigError, ExperimentConfig, check_device, unknown_name
 from spectral.presets import PRESETS, experiments
 from spectral.runs import OutOfMemory, run
-from spectral.store import DamagedResult, Store, StoreError, write_atomically
+from spectral.store import DamagedResult, Store, StoreError
 from spectral.sweep import expected_seconds, readable_time, stale, status, sweep
 from spectral.tables import export, summary
 from spectral.train import TrainingDiverged
@@ -105,9 +106,13 @@ def _parser() -> argparse.ArgumentParser:
     add_preset(p, "paper")
     p.add_argument("--to", type=Path, default=Path("tables"), metavar="FOLDER", help="default: tables")
 
+    p = add("claims", _claims, "Judge the paper's claims by the stored runs.", "claims --json")
+    p.add_argument("--preset", default="paper", help="one of " + ", ".join(PRESETS) + "; only paper decides anything")
+    p.add_argument("--json", action="store_true", help="print it as JSON")
+
     p = add("bench", _bench, "Measure speed and memory on this machine.", "bench --to book/bench.json")
     p.add_argument("--quick", action="store_true", help="a few seconds instead of minutes; the numbers mean nothing")
-    p.add_argument("--to", type=Path, metavar="FILE", help="also write the measurements as JSON")
+    p.add_argument("--to", type=Path, metavar="FILE", help="also write the measurements as JSON, for the book's page")
     return parser
 
 
@@ -201,18 +206,30 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _claims(options: argparse.Namespace) -> int:
+    judged = ledger(options.preset)
+    if options.json:
+        print(json.dumps([asdict(entry) for entry in judged], indent=1))
+    else:
+        for entry in judged:
+            print(f"{entry.claim.id:22} {entry.verdict}")
+            for part, measured, verdict in zip(entry.claim.parts, entry.measured, entry.verdicts, strict=True):
+                value = "–" if measured is None else f"{measured.value:.3g} [{measured.low:.3g}, {measured.high:.3g}]"
+                choice = " ".join(part.choice.values())
+                print(f"  {f'{part.quantity} {choice}':52} {value:28} {verdict}")
+    return 1 if any(entry.verdict == MISSING for entry in judged) else 0
+
+
 def _bench(options: argparse.Namespace) -> int:
-    from spectral.bench import bench, tables
+    from spectral.bench import bench
+    from spectral.bench_tables import machine_line, save, tables
 
     if options.to is not None and not options.to.parent.is_dir():
         raise ConfigError(f"--to names a file in {options.to.parent}, which is no folder")
     measured = bench(options.quick, lambda line: print(line, file=sys.stderr, flush=True))
-    for title, header, rows in tables(measured):
-        print(f"\n{title}")
-        for row in (header, *rows):
-            print("  " + "  ".join(f"{cell!s:28}" for cell in row).rstrip())
     if options.to is not None:
-        write_atomically(options.to, (json.dumps(measured, indent=1) + "\n").encode())
+        save(measured, options.to)
+    print(*tables(measured).values(), machine_line(measured), sep="\n\n")
     return 0
 
 

@@ -148,10 +148,18 @@ def test_export_is_tidy_and_complete(preset, tmp_path, store):
     assert len(tables["history"]) == 2 * 6 * len(stored.history.epochs)
 
 
+def test_claims_say_what_is_missing(capsys):
+    assert main(["claims"]) == 1
+    assert capsys.readouterr().out.count("not computed yet") >= 16
+    assert main(["claims", "--preset", "laptop", "--json"]) == 0
+    judged = json.loads(capsys.readouterr().out)
+    assert {entry["verdict"] for entry in judged} == {"not testable at this preset"}
+
+
 def test_help_teaches():
     call = [sys.executable, "-m", "spectral"]
     text = subprocess.run([*call, "--help"], capture_output=True, text=True, check=True).stdout
-    for command in ("run", "sweep", "status", "verify", "show", "export", "bench"):
+    for command in ("run", "sweep", "status", "verify", "show", "export", "claims", "bench"):
         assert command in text
     assert "exit codes" in text
     assert subprocess.run([*call, "sweeep"], capture_output=True).returncode == 2

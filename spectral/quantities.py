@@ -1,0 +1,308 @@
+"""The quantities of the ledger: how each is measured from stored runs, and its interval.
+
+For every member of an experiment a quantity has a value, and a statistic says what they amount to. Its interval is a
+hierarchical bootstrap: teachers are drawn with replacement, then trials within each teacher drawn. What the
+quantities mean, and which values decide a claim, stands in ``book/claims.yaml``.
+
+Axes: T teachers, K trials, W widths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.stats
+import torch
+from torch import Tensor
+
+from spectral.bench_tables import load
+from spectral.experiment import ConfigError, ExperimentConfig
+from spectral.measures import effective_size, match_teacher
+from spectral.presets import experiments
+from spectral.prune import cut_nodes, mask, prune_sweep, rank
+from spectral.runs import Runs, run
+from spectral.store import REPOSITORY, Store
+from spectral.streams import Member
+from spectral.students import Student
+from spectral.tasks import Task, make_teacher
+from spectral.train import mse
+
+BENCH = REPOSITORY / "book" / "bench.json"
+
+REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly reproduced", "not reproduced"
+
+Bounds = tuple[float, float]
+Statistic = Callable[[np.ndarray], np.ndarray]
+Values = tuple[np.ndarray, Statistic]
+"""A value for every member, (T, K, ...), and what they amount to: from (..., T, K, ...) with any number of leading
+draws to (...)."""
+
+
+class MissingRun(LookupError):
+    """A result that a claim is judged by has not been computed."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A measured value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """One quantity of a claim, its bounds, and what else the ledger says of it."""
+
+    quantity: str
+    reproduced: Bounds
+    partly: Bounds
+    widths: tuple[int, ...]
+    choice: Mapping[str, str]
+    meaning: str
+
+    def verdict(self, measured: Interval) -> str:
+        """The rule: where the whole interval lies."""
+        for bounds, word in ((self.reproduced, REPRODUCED), (self.partly, PARTLY)):
+            if bounds[0] <= measured.low and measured.high <= bounds[1]:
+                return word
+        return NOT_REPRODUCED
+
+
+class Reader:
+    """The runs of a preset's main grid, from the store alone: nothing is trained."""
+
+    def __init__(self, preset: str, store: Store, bench: Path = BENCH) -> None:
+        self.preset, self._store, self._bench = preset, store, bench
+        self._experiments: Mapping[str, ExperimentConfig] = experiments(preset)
+
+    def runs(self, student: str, width: int) -> Runs:
+        """One setting; raises MissingRun if it is not there."""
+        name = f"grid/{student}/{width}"
+        if name not in self._experiments or not self._store.has(self._experiments[name].hash()):
+            raise MissingRun(name)
+        return run(self._experiments[name], store=self._store)
+
+    @cached_property
+    def bench(self) -> dict[str, Any]:
+        """The measurements of cost; raises MissingRun if there are none, ConfigError if they are damaged."""
+        if not self._bench.exists():
+            raise MissingRun(self._bench.name)
+        return load(self._bench)
+
+
+def measure(part: Part, reader: Reader, settings: Mapping[str, Any]) -> Interval | None:
+    """A part's quantity with its interval; None if its runs are not there."""
+    try:
+        measured = QUANTITIES[part.quantity](reader, part)
+    except MissingRun:
+        return None
+    return measured if isinstance(measured, Interval) else bootstrap(*measured, **settings)
+
+
+def bootstrap(values: np.ndarray, statistic: Statistic, *, level: float, resamples: int, seed: int) -> Interval:
+    """Value and percentile interval of a `statistic` of `values` (T, K, ...), trials drawn within drawn teachers."""
+    generator = np.random.default_rng(seed)
+    teachers, trials = values.shape[:2]
+    drawn = generator.integers(teachers, size=(resamples, teachers, 1))
+    within = generator.integers(trials, size=(resamples, teachers, trials))
+    statistics = np.concatenate(
+        [statistic(values[drawn[part], within[part]]) for part in np.array_split(np.arange(resamples), 20)]
+    )
+    low, high = np.quantile(statistics, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(statistic(values)), float(low), float(high))
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Over T, K and W."""
+    return values.mean((-3, -2, -1))
+
+
+def _over_widths(reader: Reader, part: Part, student: str, of: Callable[[Runs], Tensor]) -> np.ndarray:
+    """`of` gives a value for each member; all of them, (T, K, W)."""
+    columns = []
+    for width in part.widths:
+        runs = reader.runs(student, width)
+        columns.append(of(runs).double().numpy().reshape(runs.config.teachers, runs.config.trials))
+    return np.stack(columns, -1)
+
+
+def _sizes(reader: Reader, part: Part) -> np.ndarray:
+    def size(runs: Runs) -> Tensor:
+        scores = {"incoming": runs.scores, "product": runs.product}
+        return effective_size(scores[part.choice["score"]])
+
+    return _over_widths(reader, part, part.choice["student"], size)
+
+
+def effective_size_mean(reader: Reader, part: Part) -> Values:
+    """Survivors, mean over members and widths."""
+    return _sizes(reader, part), _mean
+
+
+def size_slope(reader: Reader, part: Part) -> Values:
+    """Least-squares slope of the mean size against log10 of the width."""
+    x = np.log10(part.widths)
+    weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+    return _sizes(reader, part), lambda values: values.mean((-3, -2)) @ weights
+
+
+def threshold_sensitivity(reader: Reader, part: Part) -> Values:
+    """Nodes between thresholds four times below and above the paper's 0.05."""
+
+    def between(runs: Runs) -> Tensor:
+        return effective_size(runs.scores, 0.0125) - effective_size(runs.scores, 0.2)
+
+    return _over_widths(reader, part, part.choice["student"], between), _mean
+
+
+def _test_errors(reader: Reader, part: Part, student: str) -> np.ndarray:
+    return _over_widths(reader, part, student, lambda runs: runs.test_mse / runs.test_power)
+
+
+def worst_test_error(reader: Reader, part: Part) -> Values:
+    """Mean over members, at the width where it is largest."""
+    return _test_errors(reader, part, part.choice["student"]), lambda values: values.mean((-3, -2)).max(-1)
+
+
+def test_error_ratio(reader: Reader, part: Part) -> Values:
+    """Geometric mean of the ratio to the control, member by member."""
+    student, control = (_test_errors(reader, part, part.choice[name]) for name in ("student", "control"))
+    return np.log(student / control), lambda values: np.exp(_mean(values))
+
+
+def _rebuilt(runs: Runs) -> tuple[Task, Student, Tensor]:
+    """Task and students of all members, and which of their nodes survive."""
+    return runs.task(), runs.student(), runs.alive
+
+
+def path_weights(first: Tensor, second: Tensor) -> np.ndarray:
+    """All products along input, node and second layer, of one network; `first` (h, d), `second` (m, h)."""
+    return torch.einsum("hd,mh->dhm", first, second).flatten().numpy()
+
+
+def in_strengths(first: Tensor) -> np.ndarray:
+    """Sums of the incoming weights of one network's nodes, divided by their range (the paper's)."""
+    sums = first.sum(-1)
+    return (sums / (sums.max() - sums.min())).numpy()
+
+
+@torch.no_grad()
+def _distances(
+    reader: Reader, part: Part, of: Callable[[Tensor, Tensor], np.ndarray], unit: Callable[[np.ndarray], float]
+) -> np.ndarray:
+    """Wasserstein distances of survivors and of a foreign teacher from each member's teacher, (T, K, 2)."""
+    (width,) = part.widths
+    runs = reader.runs(part.choice["student"], width)
+    task, student, alive = _rebuilt(runs)
+    config = runs.config
+    foreign = make_teacher(
+        [Member(config.seed, member.teacher_seed + 1, member.trial) for member in config.members],
+        kind=config.teacher,
+        input_dim=config.input_dim,
+        teacher_hidden=config.teacher_hidden,
+        teacher_second=config.teacher_second,
+        activation=config.activation,
+    )
+    if task.teacher.second is None or foreign.second is None:
+        raise ConfigError("paths and strengths are compared for two-layer teachers")
+    rows = []
+    for index, nodes in enumerate(alive):
+        own = of(task.teacher.first[index], task.teacher.second[index])
+        others = (
+            of(student.first.weight[index, nodes], student.second.weight[index][:, nodes]),
+            of(foreign.first[index], foreign.second[index]),
+        )
+        rows.append([scipy.stats.wasserstein_distance(own, other) / unit(own) for other in others])
+    return np.array(rows).reshape(config.teachers, config.trials, 2)
+
+
+def _ratio_of_means(values: np.ndarray) -> np.ndarray:
+    means = values.mean((-3, -2))
+    return means[..., 0] / means[..., 1]
+
+
+def path_distance(reader: Reader, part: Part) -> Values:
+    """Of the survivors' paths from the teacher's, over the teacher's mean absolute path."""
+    values = _distances(reader, part, path_weights, lambda own: float(np.abs(own).mean()))
+    return values[..., :1], _mean
+
+
+def path_distance_to_null(reader: Reader, part: Part) -> Values:
+    """That distance over the one to another random teacher."""
+    return _distances(reader, part, path_weights, lambda own: float(np.abs(own).mean())), _ratio_of_means
+
+
+def strength_distance_to_null(reader: Reader, part: Part) -> Values:
+    """Distance of the survivors' in-strengths from the teacher's, over that of another random teacher's."""
+    return _distances(reader, part, lambda first, _: in_strengths(first), lambda _: 1.0), _ratio_of_means
+
+
+@torch.no_grad()
+def teacher_nodes_found(reader: Reader, part: Part) -> Values:
+    """Part of the teacher's nodes that a survivor matches."""
+
+    def found(runs: Runs) -> Tensor:
+        task, student, alive = _rebuilt(runs)
+        count = match_teacher(task.teacher.first, student.first.weight, alive).count()
+        return count / runs.config.teacher_hidden
+
+    return _over_widths(reader, part, part.choice["student"], found), _mean
+
+
+def pruning_cost(reader: Reader, part: Part) -> Values:
+    """Change of the error when the first n nodes of an order are kept; n is the effective or the teacher's size."""
+
+    def cost(runs: Runs) -> Tensor:
+        task, student, alive = _rebuilt(runs)
+        scores = runs.scores
+        if part.choice["order"] == "random":
+            scores = torch.rand(scores.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        n = alive.sum(-1) if part.choice["at"] == "effective size" else torch.tensor(runs.config.teacher_hidden)
+        first = torch.arange(scores.shape[1]) < n.unsqueeze(-1)
+        keep = torch.zeros_like(alive).scatter(1, rank(scores), first.expand_as(alive))
+        return (mse(mask(student, keep), task.test) - runs.test_mse) / runs.test_power
+
+    return _over_widths(reader, part, part.choice["student"], cost), _mean
+
+
+def onset(reader: Reader, part: Part) -> Values:
+    """Smallest number of nodes from which on upwards the error has grown by less than 0.01."""
+
+    def smallest(runs: Runs) -> Tensor:
+        task, student, _ = _rebuilt(runs)
+        order = rank(runs.scores)[:, : int((runs.scores > 0).sum(-1).max())]  # the others are silent already
+        cut_nodes(student, order)
+        sweep = prune_sweep(student, task.test, torch.arange(order.shape[1]).expand_as(order))
+        grown = sweep - sweep[:, -1:] >= 0.01 * sweep[:, :1]  # (E, n), n = 0 ...
+        return (grown * torch.arange(1, grown.shape[1] + 1)).amax(-1)
+
+    return _over_widths(reader, part, part.choice["student"], smallest), _mean
+
+
+def step_cost_ratio(reader: Reader, part: Part) -> Interval:
+    """As `python -m spectral bench` measured it; a timing has interleaved pairs, and its own interval."""
+    ratio = reader.bench["step_cost_ratio"]
+    return Interval(ratio["mean"], ratio["low"], ratio["high"])
+
+
+QUANTITIES: dict[str, Callable[[Reader, Part], Values | Interval]] = {
+    "effective_size": effective_size_mean,
+    "size_slope": size_slope,
+    "threshold_sensitivity": threshold_sensitivity,
+    "worst_test_error": worst_test_error,
+    "test_error_ratio": test_error_ratio,
+    "path_distance": path_distance,
+    "path_distance_to_null": path_distance_to_null,
+    "strength_distance_to_null": strength_distance_to_null,
+    "teacher_nodes_found": teacher_nodes_found,
+    "pruning_cost": pruning_cost,
+    "onset": onset,
+    "step_cost_ratio": step_cost_ratio,
+}

@@ -1,0 +1,212 @@
+"""The ledger: rules and statistics by hand, and the verdicts that flip when the method is broken on purpose."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from spectral import ConfigError, claims, compute
+from spectral.claims import judge
+from spectral.presets import experiments
+from spectral.quantities import (
+    NOT_REPRODUCED,
+    PARTLY,
+    REPRODUCED,
+    Interval,
+    Part,
+    Reader,
+    bootstrap,
+    in_strengths,
+    measure,
+    path_weights,
+)
+from spectral.runs import Runs
+from spectral.store import REPOSITORY, Store
+
+SETTINGS = {"level": 0.95, "resamples": 400, "seed": 0}
+COMMITTED = Store(REPOSITORY / "book" / "results", REPOSITORY / "nowhere")
+
+
+def part(quantity: str, **choice) -> Part:
+    """The ledger's part of that quantity, at widths that are quick to read."""
+    parts = [p for claim in claims.read_claims()[0] for p in claim.parts if p.quantity == quantity]
+    chosen = next(p for p in parts if choice.items() <= p.choice.items())
+    return replace(chosen, widths=(40, 60) if quantity in ("effective_size", "size_slope") else (60,))
+
+
+class Altered(Reader):
+    """The committed runs, with something done to them or put in their place."""
+
+    def __init__(self, alter=lambda runs: runs, student=None):
+        super().__init__("paper", COMMITTED)
+        self._alter, self._student = alter, student
+
+    def runs(self, student: str, width: int) -> Runs:
+        return self._alter(super().runs(self._student or student, width))
+
+
+def verdict(chosen: Part, reader: Reader) -> str:
+    return chosen.verdict(measure(chosen, reader, SETTINGS))
+
+
+def test_rules_by_hand():
+    rule = Part("effective_size", (20, 25), (18, np.inf), (40,), {}, "")
+    assert rule.verdict(Interval(22, 20, 25)) == REPRODUCED
+    assert rule.verdict(Interval(22, 19.9, 25)) == PARTLY
+    assert rule.verdict(Interval(300, 200, 400)) == PARTLY
+    assert rule.verdict(Interval(22, 17, 25)) == NOT_REPRODUCED
+
+
+def test_a_claim_is_judged_by_all_its_parts():
+    assert judge([REPRODUCED, REPRODUCED]) == REPRODUCED
+    assert judge([REPRODUCED, PARTLY]) == judge([PARTLY]) == PARTLY
+    assert judge([PARTLY, NOT_REPRODUCED]) == NOT_REPRODUCED
+    assert judge([REPRODUCED, claims.MISSING]) == claims.MISSING
+
+
+def test_bootstrap_draws_teachers_and_then_trials():
+    """Teachers at 0 and 10 without spread inside: the mean is 0, 5 or 10 with odds 1, 2, 1."""
+    values = np.array([[0.0, 0.0, 0.0], [10.0, 10.0, 10.0]])
+
+    def mean(drawn):
+        assert set(np.unique(drawn.mean(-1))) <= {0.0, 10.0}, "trials of two teachers were mixed"
+        return drawn.mean((-2, -1))
+
+    assert bootstrap(values, mean, **SETTINGS) == Interval(5.0, 0.0, 10.0)
+    exact = bootstrap(np.full((3, 2), 7.0), lambda drawn: drawn.mean((-2, -1)), **SETTINGS)
+    assert exact == Interval(7.0, 7.0, 7.0)
+
+
+def test_bootstrap_covers():
+    """Normal teachers and trials: about nine or more of ten intervals hold the truth, ten teachers being few."""
+    generator = np.random.default_rng(1)
+    hits = 0
+    for _ in range(200):
+        values = generator.normal(size=(10, 1)) + generator.normal(size=(10, 3))
+        measured = bootstrap(values, lambda drawn: drawn.mean((-2, -1)), **SETTINGS)
+        hits += measured.low <= 0 <= measured.high
+    assert 175 <= hits <= 199
+
+
+def test_slope_by_hand():
+    """Three, five and seven survivors at widths 10, 100, 1000: two nodes for every tenfold width."""
+
+    def runs(student, width):
+        alive = {10: 3, 100: 5, 1000: 7}[width]
+        scores = (torch.arange(10) < alive).double().expand(4, 10)
+        return SimpleNamespace(scores=scores, product=scores, config=SimpleNamespace(teachers=2, trials=2))
+
+    chosen = replace(part("size_slope"), widths=(10, 100, 1000))
+    measured = measure(chosen, SimpleNamespace(runs=runs), SETTINGS)
+    assert (measured.value, measured.low, measured.high) == pytest.approx((2.0, 2.0, 2.0))
+
+
+def test_paths_and_strengths_by_hand():
+    first, second = torch.tensor([[1.0, 2.0], [0.0, -1.0]]), torch.tensor([[3.0, 5.0]])
+    assert sorted(path_weights(first, second)) == [-5.0, 0.0, 3.0, 6.0]
+    assert in_strengths(first).tolist() == [0.75, -0.25]  # sums 3 and -1, range 4
+
+
+def test_the_committed_runs_find_the_teacher():
+    reader = Altered()
+    assert verdict(part("effective_size"), reader) == REPRODUCED
+    assert verdict(part("pruning_cost", order="incoming", at="effective size"), reader) == REPRODUCED
+    assert verdict(part("teacher_nodes_found"), reader) in (REPRODUCED, PARTLY)
+
+
+def test_a_direct_student_passed_off_as_spectral_is_noticed():
+    reader = Altered(student="published")
+    assert verdict(part("effective_size"), reader) == NOT_REPRODUCED
+    assert verdict(part("size_slope", student="spectral"), reader) == NOT_REPRODUCED
+    assert verdict(part("threshold_sensitivity"), Altered(student="matched")) == NOT_REPRODUCED
+
+
+def test_an_invariant_conventional_student_is_noticed():
+    reader = Altered(student="spectral")
+    assert verdict(part("size_slope", student="published"), reader) == NOT_REPRODUCED
+
+
+def test_shuffled_scores_are_noticed():
+    """Every node keeps its weights and gets another's score."""
+
+    def shuffle(runs):
+        order = torch.randperm(runs.scores.shape[1], generator=torch.Generator().manual_seed(1))
+        return replace(runs, scores=runs.scores[:, order], alive=runs.alive[:, order])
+
+    reader = Altered(shuffle)
+    assert verdict(part("pruning_cost", order="incoming", at="effective size"), reader) == NOT_REPRODUCED
+    assert verdict(part("onset"), reader) == NOT_REPRODUCED
+    assert verdict(part("teacher_nodes_found"), reader) == NOT_REPRODUCED
+
+
+def test_a_ranking_that_does_not_matter_is_noticed():
+    """Were all nodes equal and dead, random pruning would cost nothing either."""
+    chosen = part("pruning_cost", order="random")
+    assert verdict(chosen, Altered()) == REPRODUCED
+    silent = Altered(lambda runs: replace(runs, alive=torch.ones_like(runs.alive)))  # all survive: nothing is cut
+    assert verdict(chosen, silent) == NOT_REPRODUCED
+
+
+def test_a_foreign_teacher_is_noticed():
+    """Students compared with the teacher of the next seed: no node, path or strength of theirs."""
+
+    def foreign(runs):
+        return replace(runs, config=replace(runs.config, teacher_seed=runs.config.teacher_seed + 50))
+
+    reader = Altered(foreign)
+    for quantity in ("teacher_nodes_found", "path_distance_to_null"):
+        assert verdict(part(quantity), reader) == NOT_REPRODUCED
+
+
+def test_a_teacher_of_another_size_is_noticed(tmp_path):
+    config = replace(
+        experiments("laptop")["grid/spectral/40"], teacher_hidden=8, teachers=3, epochs=500, patterns=5_000
+    )
+    result = compute(config, record_at=(), scores_at=())
+    scores = result.history.scores[-1]
+    measured = measure(
+        replace(part("effective_size"), widths=(40,)),
+        SimpleNamespace(runs=lambda *_: SimpleNamespace(scores=scores, product=scores, config=config)),
+        SETTINGS,
+    )
+    assert measured.high < 18
+    assert part("effective_size").verdict(measured) == NOT_REPRODUCED
+
+
+def test_other_presets_decide_nothing():
+    judged = claims.ledger("smoke")
+    assert {entry.verdict for entry in judged} == {claims.NOT_TESTABLE}
+
+
+def test_runs_that_are_not_there_decide_nothing(tmp_path):
+    judged = claims.ledger(store=Store(tmp_path, tmp_path), bench=tmp_path / "none.json")
+    assert {entry.verdict for entry in judged} == {claims.MISSING}
+    assert not list(tmp_path.iterdir()), "something was trained"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"quantity": "efective_size"}, "unknown quantity of claim x: 'efective_size'; did you mean 'effective_size'"),
+        ({"reproduced": [3, 1]}, "claim x: bounds must be two numbers in order, or null"),
+        ({"partly": [2, 3]}, "claim x: partly .* must be the wider of the two bounds"),
+        ({"reproduced": "yes"}, "is not a ledger of claims"),
+    ],
+)
+def test_a_wrong_ledger_is_refused(tmp_path, change, message):
+    good = {"quantity": "effective_size", "student": "spectral", "reproduced": [1, 3], "partly": [0, 4]}
+    ledger = {
+        "interval": SETTINGS,
+        "widths": [40],
+        "claims": [{"id": "x", "statement": "y.", "parts": [good | change]}],
+    }
+    path = tmp_path / "claims.yaml"
+    path.write_text(yaml.safe_dump(ledger))
+    with pytest.raises(ConfigError, match=message):
+        claims.read_claims(path)
+    path.write_text("claims: [")
+    with pytest.raises(ConfigError, match="is not a ledger"):
+        claims.read_claims(path)
