@@ -92,7 +92,7 @@ GRID_SEED, TEACHER_SEED, TEACHER_ALONE = 2310, 100, 200
 
 
 def experiments(preset: str) -> dict[str, ExperimentConfig]:
-    """The configurations of a preset by name, in the order in which they are best computed.
+    """The configurations of a preset by name.
 
     Raises
     ------

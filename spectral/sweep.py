@@ -48,7 +48,9 @@ def sweep(
     progress: bool | None = None,
     trainer: Trainer | None = None,
 ) -> Outcome:
-    """Compute what is missing. Interrupted at any moment, it goes on where it was; two sweeps share the work.
+    """Compute what is missing, cheapest first. Interrupted at any moment, it goes on where it was.
+
+    Two sweeps at once share the work, each on its own cores: ``OMP_NUM_THREADS=1`` for both on two.
 
     A run that fails is named in the outcome, and does not keep the others from being computed.
 
@@ -77,7 +79,7 @@ def sweep(
         store.check_writable()
     pace, spent, work = 1.0, 0.0, 0.0
     for wait in (False, True):  # what another process is computing comes last
-        for name, config in list(missing.items()):
+        for name, config in sorted(missing.items(), key=lambda item: expected_seconds(item[1])):
             if wait:
                 with store.claim(config.hash()):  # the other process is through, or dead
                     pass
