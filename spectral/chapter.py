@@ -8,15 +8,13 @@ it. Papermill itself only warns of a name that it does not know and checks no ty
 from __future__ import annotations
 
 import ast
-import os
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
-import torch
-
-from spectral.experiment import ExperimentConfig, Run, check_type, unknown_name
+from spectral.experiment import ExperimentConfig, check_type, unknown_name
+from spectral.runs import Runs
+from spectral.sweep import readable_time
 
 _INJECTED = "# Parameters"  # how papermill begins the cell that it adds
 
@@ -101,19 +99,18 @@ def command(notebook: str, namespace: Mapping[str, Any]) -> str:
     return f"papermill book/{notebook}.ipynb out.ipynb{''.join(changed)}"
 
 
-def provenance(notebook: str, namespace: Mapping[str, Any], *runs: Run) -> Any:
+def provenance(notebook: str, namespace: Mapping[str, Any], *runs: Runs) -> Any:
     """One line of Markdown under a figure: how many trials, what trained them, for how long, and how to repeat it."""
     from IPython.display import Markdown
 
-    first = runs[0]
-    device = first.student.first.phi.device
-    machine = f"{platform.machine()} {device}, {os.cpu_count()} cores, torch {torch.__version__.split('+')[0]}"
-    count = f"{_count(first.config.teachers, 'teacher')} × {_count(first.config.trials, 'trial')}"
-    seconds = sum(run.seconds for run in runs)
-    names = ", ".join(f"`{run.config.hash()}`" for run in runs)
+    config, first = runs[0].config, runs[0].provenance
+    count = f"{_count(config.teachers, 'teacher')} × {_count(config.trials, 'trial')}"
+    seconds = sum(run.provenance["cpu_seconds"] for run in runs)
+    names = ", ".join(f"`{run.provenance['hash']}`" for run in runs)
     return Markdown(
-        f"*{count}, {first.config.epochs:,} epochs, trained live in {seconds:.0f} s ({machine}). "
-        f"Configurations {names}. To repeat:* `{command(notebook, namespace)}`"
+        f"*{count}, {config.epochs:,} epochs; trained in {readable_time(seconds)} of processor time on "
+        f"{first['machine']} ({first['device']}), torch {first['torch'].split('+')[0]}, {first['date'][:10]}. "
+        f"Runs {names}. To repeat:* `{command(notebook, namespace)}`"
     )
 
 

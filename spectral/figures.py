@@ -28,9 +28,10 @@ class Role(NamedTuple):
 ROLES = {
     "teacher": Role("teacher", "#000000", "--"),
     "spectral": Role("spectral student", "#0072B2", "-"),
-    "direct": Role("direct student, same settings", "#D55E00", "-."),
+    "matched": Role("direct student, same settings", "#D55E00", "-."),
     "unpenalised": Role("spectral student, no penalty on λ", "#009E73", (0, (5, 1))),
     "published": Role("direct student, published settings", "#CC79A7", ":"),
+    "lasso": Role("direct student, group lasso", "#E69F00", (0, (3, 1, 1, 1))),
 }
 POSITIVE, NEGATIVE, NEUTRAL = "#0072B2", "#D55E00", "#666666"
 

@@ -15,9 +15,23 @@ from papermill.exceptions import PapermillExecutionError
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
-SMALL = {"epochs": 3, "trials": 2, "student_hidden": 25, "patterns": 1_000, "pairs": 2, "test_patterns": 200}
+SMALL = {
+    "epochs": 3,
+    "teachers": 2,
+    "trials": 2,
+    "student_hidden": 25,
+    "patterns": 1_000,
+    "pairs": 2,
+    "test_patterns": 200,
+}
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 pytestmark = pytest.mark.filterwarnings("default")  # of the notebook tools, which are not ours to fix
+
+
+@pytest.fixture(autouse=True)
+def scratch_store(monkeypatch, tmp_path_factory):
+    """What a chapter trains here is not kept."""
+    monkeypatch.setenv("SPECTRAL_STORE", str(tmp_path_factory.mktemp("store")))
 
 
 def code(path: Path) -> list[nbformat.NotebookNode]:
@@ -88,6 +102,7 @@ def test_chapters_run_with_other_parameters(path, tmp_path):
         ("10-pruning", {"threshold": 1.5}, "threshold must lie from 0"),
         ("02-parametrization", {"in_features": 0}, "in_features must be a whole number of at least 1, not 0"),
         ("01-teacher", {"activation": "gelu"}, "activation must be one of relu, tanh, erf"),
+        ("cost", {"bench": "nowhere.json"}, "the measurements nowhere.json cannot be read: No such file or directory"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
@@ -109,7 +124,7 @@ def test_the_command_line_refuses_and_helps(tmp_path):
     assert failed.returncode == 1
     assert "student_hidden must be of type int; got '100', of type str" in failed.stderr
     shown = subprocess.run([*call, "--help-notebook", chapter], capture_output=True, text=True, check=True).stdout
-    assert re.search(r"student_hidden: int \(default 60\)\s+h_S, hidden nodes of the student", shown)
+    assert re.search(r"student_hidden: int \(default 200\)\s+h_S, hidden nodes of the student", shown)
 
 
 def test_a_chapter_that_fails_leaves_its_target_alone(tmp_path):

@@ -1,0 +1,65 @@
+"""The committed runs: whole, of this engine, of the book's experiments, small, and made by committed code."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from spectral import ExperimentConfig, run
+from spectral.experiment import ENGINE_VERSION
+from spectral.presets import experiments
+from spectral.store import REPOSITORY, Store
+from spectral.verify import nodes_found
+
+FOLDER = REPOSITORY / "book" / "results"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+STORE = Store(committed=FOLDER, local=Path("/nonexistent"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_committed_result_is_what_it_says(name):
+    _, provenance = STORE.load(name)
+    config = ExperimentConfig.from_mapping(provenance["config"])
+    assert config.hash() == name
+    assert provenance["engine"] == ENGINE_VERSION
+    assert config in experiments("paper").values()
+    assert provenance["dirty"] is False
+    assert not re.search(r"/(home|root|tmp|Users|work)/", str(provenance))
+    runs = run(config, store=STORE)
+    assert torch.isfinite(runs.test_mse).all()
+    assert runs.scores.shape == (config.teachers * config.trials, config.student_hidden)
+
+
+def test_nothing_else_is_there_and_it_stays_small():
+    files = {path.name for path in FOLDER.iterdir()}
+    assert files == {f"{name}.{kind}" for name in NAMES for kind in ("json", "npz")}
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 40 * 2**20
+
+
+def test_stored_students_are_those_that_were_measured():
+    """The weights of a stored spectral run give its errors again, and hold the teacher's nodes."""
+    config = experiments("paper")["grid/spectral/200"]
+    runs = run(config, store=STORE)
+    student, task = runs.student([0, 29]), runs.task([0, 29])
+    with torch.no_grad():
+        errors = (student(task.test.x) - task.test.y).square().mean(-1)
+    torch.testing.assert_close(errors, runs.test_mse[[0, 29]], rtol=1e-4, atol=0)
+    assert nodes_found(task, student).min() >= 15
+
+
+def test_every_claim_has_a_rule_that_can_be_applied():
+    """Bounds in order, the inner ones within the outer ones, a student and a quantity that exist by name."""
+    claims = yaml.safe_load((REPOSITORY / "book" / "claims.yaml").read_text())["claims"]
+    assert len({claim["id"] for claim in claims}) == len(claims) >= 16
+    for claim in claims:
+        assert claim["statement"].endswith(".")
+        for part in claim["parts"]:
+            (low, high), (wide_low, wide_high) = (
+                (float("-inf") if a is None else a, float("inf") if b is None else b)
+                for a, b in (part["reproduced"], part["partly"])
+            )
+            assert wide_low <= low < high <= wide_high
+            assert (wide_low, wide_high) != (float("-inf"), float("inf"))
+            assert re.fullmatch(r"[a-z_]+", part["quantity"])
