@@ -34,7 +34,7 @@ from spectral.prune import node_scores
 from spectral.streams import member_streams, stream
 from spectral.students import Student
 from spectral.tasks import Task
-from spectral.train import ADAM_BETAS, ADAM_EPS, adam, gradients_for, members_at_once, mse, shuffle, step
+from spectral.train import ADAM_BETAS, ADAM_EPS, adam, gradients_for, members_at_once, mse, shuffled_batches, step
 
 ONE_THREAD = "Adam, fused; one thread"
 PLAIN_LOOPS: dict[str, dict[str, Any]] = {
@@ -100,7 +100,8 @@ class Engine:
         self.task, self.student = make_tasks(config) if task is None else task, make_student(config)
         self.order, self.optimiser = member_streams(config.members, "order"), adam(self.student, config.learning_rate)
         self._penalties = penalised(self.student.first, config.l2_phi, config.l2_lam)
-        self._x, self._y = self.task.train.x[:, : config.batch_size], self.task.train.y[:, : config.batch_size]
+        first = slice(config.batch_size)
+        self._x, self._y = self.task.train.x[:, first].contiguous(), self.task.train.y[:, first].contiguous()
         self._gradients, self._batch = gradients_for(config.activation, compiled), config.batch_size
 
     def steps(self, count: int = 1) -> None:
@@ -110,8 +111,7 @@ class Engine:
 
     def epoch(self) -> None:
         """Train for one epoch."""
-        x, y = shuffle(self.task.train, self.order)
-        for xb, yb in zip(x.split(self._batch, 1), y.split(self._batch, 1), strict=True):
+        for xb, yb in shuffled_batches(self.task.train, self.order, self._batch):
             step(self.student, xb, yb, self.optimiser, self._penalties, self._gradients)
 
     @torch.no_grad()
@@ -143,7 +143,7 @@ class Engine:
             "elementwise": lambda: [elementwise() for _, elementwise in chunks],
             "factors": factors,
             "update": update,
-            "shuffle": lambda: shuffle(self.task.train, self.order),
+            "shuffle": lambda: shuffled_batches(self.task.train, self.order, self._batch),
             "recording": lambda: ([mse(student, patterns) for patterns in sets], node_scores(student)),
         }
 

@@ -26,6 +26,7 @@ from spectral.measures import effective_size, match_teacher
 from spectral.presets import experiments
 from spectral.prune import cut_nodes, mask, prune_sweep, rank
 from spectral.runs import Runs, run
+from spectral.scaling import Interval, bootstrap
 from spectral.store import REPOSITORY, Store
 from spectral.streams import Member
 from spectral.students import Student
@@ -45,15 +46,6 @@ draws to (...)."""
 
 class MissingRun(LookupError):
     """A result that a claim is judged by has not been computed."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A measured value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -104,19 +96,6 @@ def measure(part: Part, reader: Reader, settings: Mapping[str, Any]) -> Interval
     except MissingRun:
         return None
     return measured if isinstance(measured, Interval) else bootstrap(*measured, **settings)
-
-
-def bootstrap(values: np.ndarray, statistic: Statistic, *, level: float, resamples: int, seed: int) -> Interval:
-    """Value and percentile interval of a `statistic` of `values` (T, K, ...), trials drawn within drawn teachers."""
-    generator = np.random.default_rng(seed)
-    teachers, trials = values.shape[:2]
-    drawn = generator.integers(teachers, size=(resamples, teachers, 1))
-    within = generator.integers(trials, size=(resamples, teachers, trials))
-    statistics = np.concatenate(
-        [statistic(values[drawn[part], within[part]]) for part in np.array_split(np.arange(resamples), 20)]
-    )
-    low, high = np.quantile(statistics, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(statistic(values)), float(low), float(high))
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

@@ -183,10 +183,9 @@ def train(
     try:
         for epoch in range(start, epochs + 1):
             if epoch > 0:
-                x, y = shuffle(task.train, order)
-                seen = torch.zeros(student.members, dtype=y.dtype, device=y.device)
+                seen = torch.zeros_like(task.train.y[:, 0])
                 resting = _resting(student, epoch) if alternate else []
-                for xb, yb in zip(x.split(batch_size, 1), y.split(batch_size, 1), strict=True):
+                for xb, yb in shuffled_batches(task.train, order, batch_size):
                     seen += step(student, xb, yb, optimiser, penalties, gradients, resting)
                     if group_lasso:
                         _proximal_step(student, optimiser, group_lasso)
@@ -310,15 +309,20 @@ def _proximal_step(student: Student, optimiser: torch.optim.Adam, strength: floa
     shrink_rows(phi, v.sqrt_().add_(group["eps"]).div_(group["lr"]), strength)
 
 
-def shuffle(patterns: Patterns, order: Sequence[Generator]) -> tuple[Tensor, Tensor]:
-    """Each member's patterns in a fresh order of its own."""
+def shuffled_batches(patterns: Patterns, order: Sequence[Generator], size: int) -> list[tuple[Tensor, Tensor]]:
+    """Each member's patterns in a fresh order of its own: minibatches (E, B, d), (E, B), the last one may be smaller.
+
+    Each minibatch lies in one piece of memory, which makes a step up to a third faster.
+    """
     x, y = patterns.x, patterns.y
-    index = torch.stack([torch.randperm(y.shape[1], generator=generator, device="cpu") for generator in order]).to(
-        y.device
-    )
-    rows = index + y.shape[1] * torch.arange(len(order), device=y.device).unsqueeze(-1)
+    members, count = y.shape
+    index = torch.stack([torch.randperm(count, generator=generator, device="cpu") for generator in order]).to(y.device)
+    rows = index + count * torch.arange(members, device=y.device).unsqueeze(-1)
+    rows = torch.cat([part.flatten() for part in rows.split(size, 1)])
     # index_select copies whole rows: three times as fast as indexing.
-    return x.reshape(-1, x.shape[-1]).index_select(0, rows.flatten()).view_as(x), y.gather(1, index)
+    xs, ys = x.reshape(-1, x.shape[-1]).index_select(0, rows), y.flatten().index_select(0, rows)
+    pieces = zip(xs.split(members * size), ys.split(members * size), strict=True)
+    return [(xb.view(members, -1, x.shape[-1]), yb.view(members, -1)) for xb, yb in pieces]
 
 
 def _epochs(name: str, epochs: int, chosen: Iterable[int]) -> tuple[int, ...]:

@@ -18,7 +18,6 @@ from spectral.quantities import (
     Interval,
     Part,
     Reader,
-    bootstrap,
     in_strengths,
     measure,
     path_weights,
@@ -65,30 +64,6 @@ def test_a_claim_is_judged_by_all_its_parts():
     assert judge([REPRODUCED, PARTLY]) == judge([PARTLY]) == PARTLY
     assert judge([PARTLY, NOT_REPRODUCED]) == NOT_REPRODUCED
     assert judge([REPRODUCED, claims.MISSING]) == claims.MISSING
-
-
-def test_bootstrap_draws_teachers_and_then_trials():
-    """Teachers at 0 and 10 without spread inside: the mean is 0, 5 or 10 with odds 1, 2, 1."""
-    values = np.array([[0.0, 0.0, 0.0], [10.0, 10.0, 10.0]])
-
-    def mean(drawn):
-        assert set(np.unique(drawn.mean(-1))) <= {0.0, 10.0}, "trials of two teachers were mixed"
-        return drawn.mean((-2, -1))
-
-    assert bootstrap(values, mean, **SETTINGS) == Interval(5.0, 0.0, 10.0)
-    exact = bootstrap(np.full((3, 2), 7.0), lambda drawn: drawn.mean((-2, -1)), **SETTINGS)
-    assert exact == Interval(7.0, 7.0, 7.0)
-
-
-def test_bootstrap_covers():
-    """Normal teachers and trials: about nine or more of ten intervals hold the truth, ten teachers being few."""
-    generator = np.random.default_rng(1)
-    hits = 0
-    for _ in range(200):
-        values = generator.normal(size=(10, 1)) + generator.normal(size=(10, 3))
-        measured = bootstrap(values, lambda drawn: drawn.mean((-2, -1)), **SETTINGS)
-        hits += measured.low <= 0 <= measured.high
-    assert 175 <= hits <= 199
 
 
 def test_slope_by_hand():

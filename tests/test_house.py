@@ -12,7 +12,7 @@ import torch
 
 SPECTRAL = Path(__file__).parents[1] / "spectral"
 FLOORS = [
-    {"activations", "streams"},
+    {"activations", "scaling", "streams"},
     {"layers", "tasks"},
     {"penalties", "students"},
     {"measures", "prune"},
