@@ -22,11 +22,11 @@ from spectral.quantities import (
     QUANTITIES,
     REPRODUCED,
     Bounds,
-    Interval,
     Part,
     Reader,
     measure,
 )
+from spectral.scaling import Interval
 from spectral.store import REPOSITORY, Store
 
 LEDGER = REPOSITORY / "book" / "claims.yaml"

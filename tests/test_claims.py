@@ -15,7 +15,6 @@ from spectral.quantities import (
     NOT_REPRODUCED,
     PARTLY,
     REPRODUCED,
-    Interval,
     Part,
     Reader,
     in_strengths,
@@ -23,6 +22,7 @@ from spectral.quantities import (
     path_weights,
 )
 from spectral.runs import Runs
+from spectral.scaling import Interval
 from spectral.store import REPOSITORY, Store
 
 SETTINGS = {"level": 0.95, "resamples": 400, "seed": 0}
