@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
@@ -148,7 +149,7 @@ def _status(options: argparse.Namespace) -> int:
     store = Store.default()
     states, old = status(experiments(options.preset), store), stale(store)
     if options.json:
-        print(json.dumps({"experiments": states, "stale": old}, indent=1))
+        print(_json({"experiments": states, "stale": old}))
     else:
         for name, state in states.items():
             print(f"{name:28} {state}")
@@ -169,6 +170,7 @@ def _verify(options: argparse.Namespace) -> int:
     print(f"{len(store.hashes()) - len(broken)} of {len(store.hashes())} results are whole", file=sys.stderr)
     if broken:
         return 3
+    torch.set_flush_denormal(True)  # as the stored runs were trained
     checks = retrain(
         experiments(options.preset),
         store,
@@ -177,7 +179,7 @@ def _verify(options: argparse.Namespace) -> int:
         report=lambda line: print(line, file=sys.stderr),
     )
     if options.json:
-        print(json.dumps([asdict(check) | {"passed": check.passed} for check in checks], indent=1))
+        print(_json([asdict(check) | {"passed": check.passed} for check in checks]))
     else:
         for c in checks:
             word = "agrees" if c.passed else "DIFFERS"
@@ -209,7 +211,7 @@ def _export(options: argparse.Namespace) -> int:
 def _claims(options: argparse.Namespace) -> int:
     judged = ledger(options.preset)
     if options.json:
-        print(json.dumps([asdict(entry) for entry in judged], indent=1))
+        print(_json([asdict(entry) for entry in judged]))
     else:
         for entry in judged:
             print(f"{entry.claim.id:22} {entry.verdict}")
@@ -224,6 +226,8 @@ def _bench(options: argparse.Namespace) -> int:
     from spectral.bench import bench
     from spectral.bench_tables import machine_line, save, tables
 
+    if options.quick and options.to is not None and options.to.exists():
+        raise ConfigError(f"{options.to} is there, and quick measurements mean nothing; name another file")
     if options.to is not None and not options.to.parent.is_dir():
         raise ConfigError(f"--to names a file in {options.to.parent}, which is no folder")
     measured = bench(options.quick, lambda line: print(line, file=sys.stderr, flush=True))
@@ -269,9 +273,22 @@ def _prepare_training(options: argparse.Namespace) -> None:
     torch.set_flush_denormal(True)
 
 
+def _json(value: Any) -> str:
+    """JSON as any reader takes it: numbers that are not finite become null."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, dict):
+            return {key: plain(entry) for key, entry in item.items()}
+        if isinstance(item, (list, tuple)):
+            return [plain(entry) for entry in item]
+        return None if isinstance(item, float) and not math.isfinite(item) else item
+
+    return json.dumps(plain(value), indent=1, allow_nan=False)
+
+
 def _print(options: argparse.Namespace, details: dict[str, Any]) -> None:
     if options.json:
-        print(json.dumps(details, indent=1))
+        print(_json(details))
         return
     for name, value in details.items():
         if isinstance(value, dict):

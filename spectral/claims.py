@@ -17,6 +17,7 @@ import yaml
 from spectral.experiment import ConfigError, unknown_name
 from spectral.quantities import (
     BENCH,
+    CHOICES,
     NOT_REPRODUCED,
     PARTLY,
     QUANTITIES,
@@ -81,15 +82,32 @@ def read_claims(path: Path = LEDGER) -> tuple[list[Claim], dict[str, Any]]:
 def _claim(entry: dict[str, Any], ledger: dict[str, Any]) -> Claim:
     parts = []
     for part in entry["parts"]:
-        if part["quantity"] not in QUANTITIES:
-            raise unknown_name(f"quantity of claim {entry['id']}:", part["quantity"], QUANTITIES)
+        _check(part, entry["id"])
         widths = part.get("widths", [part["width"]] if "width" in part else ledger["widths"])
         inner, outer = (_bounds(part[name], entry["id"]) for name in ("reproduced", "partly"))
         if not (outer[0] <= inner[0] and inner[1] <= outer[1]):
             raise ConfigError(f"claim {entry['id']}: partly {outer} must be the wider of the two bounds, not {inner}")
-        choice = {name: part[name] for name in ("student", "control", "score", "order", "at") if name in part}
+        if QUANTITIES[part["quantity"]].single and len(widths) != 1:
+            raise ConfigError(f"claim {entry['id']}: {part['quantity']} is measured at one width, not at {widths}")
+        choice = {name: part[name] for name in CHOICES if name in part}
         parts.append(Part(part["quantity"], inner, outer, tuple(widths), choice, part.get("meaning", "")))
     return Claim(entry["id"], entry["statement"], tuple(parts))
+
+
+def _check(part: dict[str, Any], claim: str) -> None:
+    """That a part names a quantity there is, and chooses what that needs, of what can be chosen."""
+    if part["quantity"] not in QUANTITIES:
+        raise unknown_name(f"quantity of claim {claim}:", part["quantity"], QUANTITIES)
+    needs = QUANTITIES[part["quantity"]].needs
+    allowed = {"quantity", "meaning", "reproduced", "partly", "width", "widths", *needs}
+    for name in part.keys() - allowed:
+        raise unknown_name(f"entry of {part['quantity']} in claim {claim}:", name, allowed)
+    for name in needs:
+        if part.get(name) not in CHOICES[name]:
+            raise ConfigError(
+                f"claim {claim}: {name} of {part['quantity']} must be one of {', '.join(CHOICES[name])}; "
+                f"got {part.get(name)!r}"
+            )
 
 
 def _bounds(pair: Sequence[float | None], name: str) -> Bounds:

@@ -110,14 +110,15 @@ class Roster:
     @torch.no_grad()
     def load_state(self, state: dict[str, Any]) -> None:
         """Bring student and optimiser to where `state` was taken."""
-        self.origin, self._weak = state["origin"].clone(), state["weak"].clone()
+        device = self.origin.device
+        self.origin, self._weak = (state[name].to(device, copy=True) for name in ("origin", "weak"))
         for parameter, value, memory in zip(
             self._student.parameters(), state["parameters"], state["memory"], strict=True
         ):
             # Copies lie in memory as any other tensor does; a file's may be aligned otherwise, and round otherwise.
-            parameter.data = value.clone()
+            parameter.data = value.to(device, copy=True)
             if memory:
-                self._optimiser.state[parameter] = {name: kept.clone() for name, kept in memory.items()}
+                self._optimiser.state[parameter] = {name: kept.to(device, copy=True) for name, kept in memory.items()}
         self._student.first.out_features = self._student.second.in_features = self.origin.shape[1]
 
     def _repack(self, width: int) -> None:

@@ -7,11 +7,13 @@ the code does not give, ``teacher_second``, set to 10.
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import json
 import math
 import shutil
 import time
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
@@ -274,6 +276,8 @@ class Run:
         What was asked, the teachers and patterns, the trained students, the record of the training.
     seconds:
         Wall time of the training, since it was last resumed.
+    compiled:
+        Whether its step was compiled.
     """
 
     config: ExperimentConfig
@@ -281,6 +285,7 @@ class Run:
     student: Student
     history: History
     seconds: float
+    compiled: bool
 
 
 def make_tasks(
@@ -352,10 +357,26 @@ def check_device(device: str | torch.device) -> torch.device:
     return torch.device(device)
 
 
-def compiling_pays(config: ExperimentConfig) -> bool:
-    """Whether there is a C++ compiler, and enough work for it (see `COMPILE_FROM`)."""
-    activations = len(config.members) * config.train_patterns * config.student_hidden * config.epochs
-    return activations >= COMPILE_FROM and shutil.which("g++") is not None
+def compiling_pays(config: ExperimentConfig, members: int | None = None) -> bool:
+    """Whether there is enough work in the training (see `COMPILE_FROM`), and a C++ compiler that works."""
+    count = len(config.members) if members is None else members
+    activations = count * config.train_patterns * config.student_hidden * config.epochs
+    return activations >= COMPILE_FROM and _compiler_works()
+
+
+@functools.cache
+def _compiler_works() -> bool:
+    """Found out by compiling something small, once in a process."""
+    if shutil.which("g++") is None:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the compiler's own modules warn of each other
+            torch.compile(lambda x: x + 1)(torch.zeros(2))
+    except Exception as error:  # whatever a half-installed compiler raises
+        warnings.warn(f"training goes on without compiling: {str(error).splitlines()[0]}", stacklevel=2)
+        return False
+    return True
 
 
 def compute(
@@ -379,8 +400,8 @@ def compute(
         If `device` cannot be used.
     """
     members = config.members if members is None else members
-    compiled = compiling_pays(config) if compiled is None else compiled
     task, student = prepare(config, members, device=device)
+    compiled = compiling_pays(config, len(members)) if compiled is None else compiled
     start = time.perf_counter()
     history = train(
         student,
@@ -400,4 +421,4 @@ def compute(
         compiled=compiled,
         checkpoint=checkpoint,
     )
-    return Run(config, task, student, history, time.perf_counter() - start)
+    return Run(config, task, student, history, time.perf_counter() - start, compiled)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.stats
@@ -22,8 +22,8 @@ from torch import Tensor
 
 from spectral.bench_tables import load
 from spectral.experiment import ConfigError, ExperimentConfig
-from spectral.measures import effective_size, match_teacher
-from spectral.presets import experiments
+from spectral.measures import effective_size
+from spectral.presets import STUDENTS, experiments
 from spectral.prune import cut_nodes, mask, prune_sweep, rank
 from spectral.runs import Runs, run
 from spectral.scaling import Interval, bootstrap
@@ -32,6 +32,7 @@ from spectral.streams import Member
 from spectral.students import Student
 from spectral.tasks import Task, make_teacher
 from spectral.train import mse
+from spectral.verify import found_in
 
 BENCH = REPOSITORY / "book" / "bench.json"
 
@@ -61,6 +62,8 @@ class Part:
 
     def verdict(self, measured: Interval) -> str:
         """The rule: where the whole interval lies."""
+        if not np.isfinite([measured.value, measured.low, measured.high]).all():
+            raise ValueError(f"{self.quantity} {dict(self.choice)} could not be measured: {measured}")
         for bounds, word in ((self.reproduced, REPRODUCED), (self.partly, PARTLY)):
             if bounds[0] <= measured.low and measured.high <= bounds[1]:
                 return word
@@ -73,13 +76,16 @@ class Reader:
     def __init__(self, preset: str, store: Store, bench: Path = BENCH) -> None:
         self.preset, self._store, self._bench = preset, store, bench
         self._experiments: Mapping[str, ExperimentConfig] = experiments(preset)
+        self._read: dict[str, Runs] = {}
 
     def runs(self, student: str, width: int) -> Runs:
         """One setting; raises MissingRun if it is not there."""
         name = f"grid/{student}/{width}"
-        if name not in self._experiments or not self._store.has(self._experiments[name].hash()):
-            raise MissingRun(name)
-        return run(self._experiments[name], store=self._store)
+        if name not in self._read:
+            if name not in self._experiments or not self._store.has(self._experiments[name].hash()):
+                raise MissingRun(name)
+            self._read[name] = run(self._experiments[name], store=self._store)
+        return self._read[name]
 
     @cached_property
     def bench(self) -> dict[str, Any]:
@@ -92,7 +98,7 @@ class Reader:
 def measure(part: Part, reader: Reader, settings: Mapping[str, Any]) -> Interval | None:
     """A part's quantity with its interval; None if its runs are not there."""
     try:
-        measured = QUANTITIES[part.quantity](reader, part)
+        measured = QUANTITIES[part.quantity].measure(reader, part)
     except MissingRun:
         return None
     return measured if isinstance(measured, Interval) else bootstrap(*measured, **settings)
@@ -228,9 +234,7 @@ def teacher_nodes_found(reader: Reader, part: Part) -> Values:
     """Part of the teacher's nodes that a survivor matches."""
 
     def found(runs: Runs) -> Tensor:
-        task, student, alive = _rebuilt(runs)
-        count = match_teacher(task.teacher.first, student.first.weight, alive).count()
-        return count / runs.config.teacher_hidden
+        return found_in(runs).double() / runs.config.teacher_hidden
 
     return _over_widths(reader, part, part.choice["student"], found), _mean
 
@@ -243,7 +247,8 @@ def pruning_cost(reader: Reader, part: Part) -> Values:
         scores = runs.scores
         if part.choice["order"] == "random":
             scores = torch.rand(scores.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        n = alive.sum(-1) if part.choice["at"] == "effective size" else torch.tensor(runs.config.teacher_hidden)
+        sizes = {"effective size": alive.sum(-1), "teacher size": torch.tensor(runs.config.teacher_hidden)}
+        n = sizes[part.choice["at"]]
         first = torch.arange(scores.shape[1]) < n.unsqueeze(-1)
         keep = torch.zeros_like(alive).scatter(1, rank(scores), first.expand_as(alive))
         return (mse(mask(student, keep), task.test) - runs.test_mse) / runs.test_power
@@ -267,21 +272,43 @@ def onset(reader: Reader, part: Part) -> Values:
 
 def step_cost_ratio(reader: Reader, part: Part) -> Interval:
     """As `python -m spectral bench` measured it; a timing has interleaved pairs, and its own interval."""
-    ratio = reader.bench["step_cost_ratio"]
+    bench, (width,) = reader.bench, part.widths
+    if bench["quick"] or bench["sizes"]["config"]["student_hidden"] != width:
+        raise ConfigError(
+            f"the stored measurements of cost are not those of {width} nodes in full; repeat them with: make bench"
+        )
+    ratio = bench["step_cost_ratio"]
     return Interval(ratio["mean"], ratio["low"], ratio["high"])
 
 
-QUANTITIES: dict[str, Callable[[Reader, Part], Values | Interval]] = {
-    "effective_size": effective_size_mean,
-    "size_slope": size_slope,
-    "threshold_sensitivity": threshold_sensitivity,
-    "worst_test_error": worst_test_error,
-    "test_error_ratio": test_error_ratio,
-    "path_distance": path_distance,
-    "path_distance_to_null": path_distance_to_null,
-    "strength_distance_to_null": strength_distance_to_null,
-    "teacher_nodes_found": teacher_nodes_found,
-    "pruning_cost": pruning_cost,
-    "onset": onset,
-    "step_cost_ratio": step_cost_ratio,
+class Quantity(NamedTuple):
+    """How a quantity is measured, and what a part has to choose for it; `single` ones are measured at one width."""
+
+    measure: Callable[[Reader, Part], Values | Interval]
+    needs: tuple[str, ...]
+    single: bool = False
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "student": STUDENTS,
+    "control": STUDENTS,
+    "score": ("incoming", "product"),
+    "order": ("incoming", "random"),
+    "at": ("effective size", "teacher size"),
+}
+"""What a part of a claim can choose, and between what."""
+
+QUANTITIES: dict[str, Quantity] = {
+    "effective_size": Quantity(effective_size_mean, ("student", "score")),
+    "size_slope": Quantity(size_slope, ("student", "score")),
+    "threshold_sensitivity": Quantity(threshold_sensitivity, ("student",)),
+    "worst_test_error": Quantity(worst_test_error, ("student",)),
+    "test_error_ratio": Quantity(test_error_ratio, ("student", "control")),
+    "path_distance": Quantity(path_distance, ("student",), single=True),
+    "path_distance_to_null": Quantity(path_distance_to_null, ("student",), single=True),
+    "strength_distance_to_null": Quantity(strength_distance_to_null, ("student",), single=True),
+    "teacher_nodes_found": Quantity(teacher_nodes_found, ("student",)),
+    "pruning_cost": Quantity(pruning_cost, ("student", "order", "at")),
+    "onset": Quantity(onset, ("student",)),
+    "step_cost_ratio": Quantity(step_cost_ratio, (), single=True),
 }

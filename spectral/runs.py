@@ -30,7 +30,6 @@ from spectral.experiment import (
     ExperimentConfig,
     Run,
     check_device,
-    compiling_pays,
     compute,
     make_student,
     make_tasks,
@@ -43,6 +42,7 @@ from spectral.students import Student
 from spectral.tasks import Task
 from spectral.train import Checkpoint, History, epochs_to_record
 
+_NO_MEMORY = re.compile(r"DefaultCPUAllocator: |not enough memory|Storage size calculation overflowed")
 KEEP_MEMBERS = 5
 KEEP_NUMBERS = 130_000
 
@@ -183,13 +183,14 @@ def run(
         If the run does not fit into memory.
     """
     store, name = store or Store.default(), config.hash()
+    if store.publish:
+        store.promote(name)
     if not store.has(name):
         device = check_device(device)
         with store.claim(name, wait=wait):
             if not store.has(name):  # by now
                 source = revision()  # before hours in which files may change
                 checkpoint = store.checkpoint(name)
-                compiled = compiling_pays(config) if compiled is None else compiled
                 try:
                     if trainer is None:
                         result = compute(
@@ -201,11 +202,11 @@ def run(
                             compiled=compiled,
                             checkpoint=checkpoint,
                         )
-                        arrays = record(result)
+                        arrays, compiled = record(result), result.compiled
                     else:
                         arrays = trainer(config, checkpoint)
                 except (MemoryError, RuntimeError) as error:
-                    if isinstance(error, RuntimeError) and not re.search("memory|overflow", str(error)):
+                    if not (isinstance(error, (MemoryError, torch.OutOfMemoryError)) or _NO_MEMORY.search(str(error))):
                         raise
                     raise OutOfMemory(
                         f"run {name} does not fit into memory: {len(config.members)} students of "
@@ -274,7 +275,10 @@ def record(result: Run) -> Arrays:
 
 
 def describe(config: ExperimentConfig, device: str | torch.device = "cpu") -> dict[str, Any]:
-    """Where numbers come from: configuration, software, machine, date, and the command that repeats them."""
+    """Where numbers come from: configuration, software, machine, date, and the command that repeats them.
+
+    The peak of memory is that of the whole process so far, which may have trained other runs before.
+    """
     name = str(torch.device(device))
     if name.startswith("cuda"):
         name = torch.cuda.get_device_name(device)
@@ -283,6 +287,7 @@ def describe(config: ExperimentConfig, device: str | torch.device = "cpu") -> di
         "engine": ENGINE_VERSION,
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "flush_denormal": bool((torch.full((1,), 1e-40) * 0.5).item() == 0),
         "numpy": np.__version__,
         "device": name,
         "machine": f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",

@@ -83,8 +83,8 @@ def quality(curves: Sequence[Curve]) -> tuple[float, int]:
     for index, curve in enumerate(curves):
         sums = np.zeros((5, len(curve.x)))  # of w, w x, w y, w x^2, w x y over enclosing points of the other curves
         for other in (c for i, c in enumerate(curves) if i != index):
-            right = np.searchsorted(other.x, curve.x, side="left")
-            inside = (right > 0) & (right < len(other.x))
+            right = np.clip(np.searchsorted(other.x, curve.x, side="left"), 1, None)  # its own first x included
+            inside = (curve.x >= other.x[0]) & (curve.x <= other.x[-1]) & (len(other.x) > 1)
             for offset in (-1, 0):
                 at = np.clip(right + offset, 0, len(other.x) - 1)
                 x, y, w = other.x[at], other.y[at], inside / other.dy[at] ** 2
@@ -110,7 +110,9 @@ def collapse(
     seed: int = 0,
     least_points: int = 10,
 ) -> Collapse:
-    """The parameters within `bounds` that minimise S, the best of several starts of the simplex method.
+    """The parameters within `bounds` that collapse the curves best, of several starts of the simplex method.
+
+    What is minimised is S, with every point that the parameters push out of the others' range counted as a bad one.
 
     Raises
     ------
@@ -127,7 +129,7 @@ def collapse(
 
     def cost(parameters: np.ndarray) -> float:
         s, points = quality([rescale(parameters, curve) for curve in curves])
-        # Parameters that push curves apart leave few points to disagree: each that is lost counts as a bad one.
+        # Else the best would be to push the curves apart, where no point is left to disagree.
         return (s * points if points else 0.0) / everything + 10 * (1 - points / everything)
 
     draws = np.random.default_rng(seed).uniform(low, high, (starts, len(low)))
@@ -217,6 +219,8 @@ def transition(curve: Curve, critical: tuple[float, float], exponent: tuple[floa
     chi2 = 2 * float(best.cost) / max(1, len(curve.x) - 3)
     found = Transition(float(best.x[0]), float(best.x[1]), amplitude(shape(best.x)), chi2)
     edge = (best.x - low < 1e-3 * (high - low)) | (high - best.x < 1e-3 * (high - low))
+    if found.amplitude <= 0:
+        raise Refused(f"y does not rise below the critical point: {found}", found)
     if edge.any():
         raise Refused(f"the best transition {found} lies at an edge of its bounds {critical}, {exponent}", found)
     return found

@@ -148,6 +148,13 @@ class Store:
         write_atomically(folder / f"{name}.json", text.encode())
         self.checkpoint(name).remove()
 
+    def promote(self, name: str) -> None:
+        """Copy a result that is only in the local folder to the committed one; errors as in `load`."""
+        if self._folder(name) == self.local and self.local != self.committed:
+            self.load(name)
+            for kind in ("npz", "json"):
+                write_atomically(self.committed / f"{name}.{kind}", (self.local / f"{name}.{kind}").read_bytes())
+
     def checkpoint(self, name: str) -> CheckpointFile:
         """Where an unfinished run is kept."""
         return CheckpointFile(self.local / f"{name}.checkpoint", name)
@@ -226,7 +233,7 @@ class CheckpointFile:
         if head.decode(errors="replace") != f"{self._name} {hashlib.sha256(data).hexdigest()}":
             raise _damaged(self.path, "its checksum does not fit its content")
         try:
-            saved: dict[str, Any] = torch.load(io.BytesIO(data), weights_only=True)
+            saved: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         except pickle.UnpicklingError:
             raise _damaged(self.path, "it holds more than tensors, numbers, strings, lists and dictionaries") from None
         self.resumed, self._before, self._start = saved["resumed"] + 1, saved["spent"], _clocks()
@@ -282,9 +289,12 @@ def checksum(meta: dict[str, Any]) -> str:
 
 
 def _damaged(path: Path, why: str) -> DamagedResult:
+    message = f"{path} is damaged: {why}. It is not used. To compute it again, "
+    if path.suffix == ".checkpoint":
+        return DamagedResult(f"{message}delete {path.name} in {path.parent} and repeat the command")
     return DamagedResult(
-        f"{path} is damaged: {why}. It is not used. To compute it again, delete {path.stem}.* in {path.parent} and "
-        f"repeat the command; a committed result comes back with: git checkout -- {path.name}"
+        f"{message}delete {path.stem}.json, {path.stem}.npz in {path.parent} and repeat the command; a committed result "
+        f"comes back with: git -C {path.parent} checkout -- {path.name}"
     )
 
 
@@ -297,5 +307,5 @@ def _unwritable(path: Path, error: OSError) -> StoreError:
         why = error.strerror or str(error)
     return StoreError(
         f"{path} cannot be written: {why}. What was finished is kept, and a run under way goes on from its last "
-        "checkpoint; make room, or name another folder in SPECTRAL_STORE, and repeat the command"
+        "checkpoint; make room, or choose another folder (SPECTRAL_STORE names that of results), and repeat the command"
     )

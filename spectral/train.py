@@ -175,7 +175,9 @@ def train(
         roster.load_state(saved["roster"])
         for generator, state in zip(order, saved["order"], strict=True):
             generator.set_state(state)
-        errors, scores = [tuple(row) for row in saved["errors"]], saved["scores"]
+        device = task.train.y.device
+        errors = [tuple(values.to(device) for values in row) for row in saved["errors"]]
+        scores = [values.to(device) for values in saved["scores"]]
     last_save = time.monotonic()
     bar = tqdm(
         total=epochs, initial=start, desc="epochs", leave=False, disable=None if progress is None else not progress

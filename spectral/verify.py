@@ -2,7 +2,8 @@
 
 Training is chaotic: on another machine, or alone instead of among thirty, a member ends elsewhere, but in the same
 distribution. A retrained member is therefore compared with all stored members of its experiment: its effective size,
-the teacher nodes found and the logarithm of its test error over E[y^2] must lie in their 99 % prediction intervals.
+the teacher nodes found and the logarithm of its test error over E[y^2] must lie in their prediction intervals. These
+are as wide as it takes for all comparisons of a sample together to pass with a probability of 99 %, if all is well.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from spectral.experiment import ExperimentConfig, compute
+from spectral.experiment import ConfigError, ExperimentConfig, compute
 from spectral.measures import effective_size, match_teacher, survivors
 from spectral.prune import node_scores
 from spectral.runs import Runs, run
@@ -69,18 +70,21 @@ def retrain(
 
     Raises
     ------
-    ValueError
-        If `sample` is negative, or nothing is stored.
+    ConfigError
+        If `sample` is negative, or larger than the number of members stored in company.
     """
-    there = [name for name, config in experiments.items() if store.has(config.hash())]
-    if sample < 0 or (sample and not there):
-        raise ValueError(f"a sample of {sample} cannot be drawn from {len(there)} stored experiments")
-    draw = random.Random(seed)
+    there = [
+        (name, index)
+        for name, config in experiments.items()
+        if store.has(config.hash()) and len(config.members) > 1
+        for index in range(len(config.members))
+    ]
+    if not 0 <= sample <= len(there):
+        raise ConfigError(f"a sample of {sample} cannot be drawn from {len(there)} stored members")
+    level = 1 - (1 - LEVEL) / max(1, 3 * sample)
     checks = []
-    for _ in range(sample):
-        name = draw.choice(there)
+    for name, index in random.Random(seed).sample(there, sample):
         config = experiments[name]
-        index = draw.randrange(len(config.members))
         report(f"training member {index} of {name} again")
         again = compute(config, [config.members[index]], record_at=(), scores_at=())
         stored = run(config, store=store)
@@ -94,16 +98,16 @@ def retrain(
         }
         for quantity, (many, one) in seen.items():
             spread = 0.0 if quantity.startswith("log") else COUNT_SPREAD
-            low, high = prediction_interval(many.double().numpy(), spread)
+            low, high = prediction_interval(many.double().numpy(), level, spread)
             checks.append(Check(name, index, quantity, float(one[0]), low, high))
     return checks
 
 
-def prediction_interval(values: np.ndarray, least_spread: float = 0.0) -> tuple[float, float]:
-    """Where one more value lies with probability `LEVEL`, if it is like the n independent normal `values` (n > 1)."""
+def prediction_interval(values: np.ndarray, level: float = LEVEL, least_spread: float = 0.0) -> tuple[float, float]:
+    """Where one more value lies with probability `level`, if it is like the n > 1 independent normal `values`."""
     n = len(values)
-    spread = max(float(values.std(ddof=1)), least_spread) if n > 1 else float("inf")
-    half = scipy.stats.t.ppf((1 + LEVEL) / 2, n - 1) * spread * (1 + 1 / n) ** 0.5 if n > 1 else spread
+    spread = max(float(values.std(ddof=1)), least_spread)
+    half = scipy.stats.t.ppf((1 + level) / 2, n - 1) * spread * (1 + 1 / n) ** 0.5
     return float(values.mean() - half), float(values.mean() + half)
 
 

@@ -148,11 +148,35 @@ def test_export_is_tidy_and_complete(preset, tmp_path, store):
     assert len(tables["history"]) == 2 * 6 * len(stored.history.epochs)
 
 
+def test_publish_takes_up_what_was_kept_locally(store):
+    main(["run", *SETS])
+    name = parse_config(TINY).hash()
+    assert not store.committed.exists()
+    assert main(["run", *SETS, "--publish"]) == 0
+    for kind in ("json", "npz"):
+        copies = [(folder / f"{name}.{kind}").read_bytes() for folder in (store.local, store.committed)]
+        assert copies[0] == copies[1]
+
+
+@pytest.mark.parametrize("sample", ["1", "-1"])
+def test_a_sample_that_cannot_be_drawn_is_refused(capsys, sample):
+    assert main(["verify", "--sample", sample]) == 2
+    assert f"a sample of {sample} cannot be drawn from 0 stored members" in capsys.readouterr().err
+
+
+def test_quick_measurements_replace_nothing(tmp_path, capsys):
+    kept = tmp_path / "bench.json"
+    kept.write_text("real ones")
+    assert main(["bench", "--quick", "--to", str(kept)]) == 2
+    assert "quick measurements mean nothing" in capsys.readouterr().err
+    assert kept.read_text() == "real ones"
+
+
 def test_claims_say_what_is_missing(capsys):
     assert main(["claims"]) == 1
     assert capsys.readouterr().out.count("not computed yet") >= 16
     assert main(["claims", "--preset", "laptop", "--json"]) == 0
-    judged = json.loads(capsys.readouterr().out)
+    judged = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)  # no Infinity: JSON has none
     assert {entry["verdict"] for entry in judged} == {"not testable at this preset"}
 
 
