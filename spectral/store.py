@@ -293,8 +293,8 @@ def _damaged(path: Path, why: str) -> DamagedResult:
     if path.suffix == ".checkpoint":
         return DamagedResult(f"{message}delete {path.name} in {path.parent} and repeat the command")
     return DamagedResult(
-        f"{message}delete {path.stem}.json, {path.stem}.npz in {path.parent} and repeat the command; a committed result "
-        f"comes back with: git -C {path.parent} checkout -- {path.name}"
+        f"{message}delete {path.stem}.json, {path.stem}.npz in {path.parent} and repeat the command; a committed "
+        f"result comes back with: git -C {path.parent} checkout -- {path.name}"
     )
 
 
