@@ -33,6 +33,7 @@ ROLES = {
     "published": Role("direct student, published settings", "#CC79A7", ":"),
     "lasso": Role("direct student, group lasso", "#E69F00", (0, (3, 1, 1, 1))),
 }
+MOST_CURVES = 10
 POSITIVE, NEGATIVE, NEUTRAL = "#0072B2", "#D55E00", "#666666"
 
 
@@ -107,13 +108,18 @@ def histogram(ax: Axes, values: ArrayLike, label: str, *, density: bool = True) 
 
 
 def trials(ax: Axes, x: ArrayLike, y: ArrayLike, role: str, *, label: str | None = None) -> None:
-    """A curve for each trial, `y` of shape (points, trials), thin, and their median, thick.
+    """The trials, `y` of shape (points, trials), and their median, thick.
 
-    The median, since most axes are logarithmic: a mean would follow the largest trial.
+    Up to `MOST_CURVES` trials are drawn as thin curves; of more, a band holds the middle four fifths at each point. The
+    median, since most axes are logarithmic: a mean would follow the largest trial.
     """
     x, y = np.asarray(x), np.asarray(y)
     style = ROLES[role]
-    ax.plot(x, y, color=style.colour, linewidth=0.9, alpha=0.5)
+    if y.shape[1] <= MOST_CURVES:
+        ax.plot(x, y, color=style.colour, linewidth=0.9, alpha=0.5)
+    else:
+        low, high = np.quantile(y, [0.1, 0.9], axis=1)
+        ax.fill_between(x, low, high, color=style.colour, alpha=0.22, linewidth=0)
     name = style.label if label is None else label
     ax.plot(x, np.median(y, 1), color=style.colour, linestyle=style.line, linewidth=2.2, label=name)
 

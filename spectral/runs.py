@@ -279,7 +279,7 @@ def describe(config: ExperimentConfig, device: str | torch.device = "cpu") -> di
 
     The peak of memory is that of the whole process so far, which may have trained other runs before.
     """
-    name = str(torch.device(device))
+    name, threads = str(torch.device(device)), torch.get_num_threads()
     if name.startswith("cuda"):
         name = torch.cuda.get_device_name(device)
     return {
@@ -290,7 +290,7 @@ def describe(config: ExperimentConfig, device: str | torch.device = "cpu") -> di
         "flush_denormal": bool((torch.full((1,), 1e-40) * 0.5).item() == 0),
         "numpy": np.__version__,
         "device": name,
-        "machine": f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {threads} thread{'s' if threads > 1 else ''}",
         "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": command(config),
