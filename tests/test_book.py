@@ -73,6 +73,15 @@ def test_chapters_begin_with_their_parameters(path):
         assert len(parameter["help"]) > 3, f"{name} is not explained"
 
 
+@pytest.mark.parametrize("name", ["03-training", "10-pruning"])
+def test_training_chapters_show_committed_runs(name):
+    """At their defaults they train nothing: every run that they name is kept with the book."""
+    shown = "".join(str(cell.outputs) for cell in code(ROOT / "book" / f"{name}.ipynb"))
+    named = set(re.findall(r"`([0-9a-f]{12})`", shown))
+    assert len(named) >= 3
+    assert named <= {path.stem for path in (ROOT / "book" / "results").glob("*.npz")}
+
+
 @each_chapter
 def test_every_figure_has_an_alternative_text(path):
     for cell in code(path):
