@@ -9,7 +9,7 @@ SOURCE := $(BUILD)/source
 CHAPTERS := $(wildcard book/*.ipynb)
 EXECUTED := $(CHAPTERS:%=$(SOURCE)/%)
 RESULTS := $(wildcard book/results/*.json) $(wildcard book/bench.json) $(wildcard book/claims.yaml)
-PAGES := _config.yml _toc.yml $(wildcard book/*.md) book/references.bib $(wildcard book/_static/*)
+PAGES := _config.yml _toc.yml $(wildcard book/*.md) book/references.bib $(wildcard book/_static/*) book/_ext/unique_scripts.py
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
