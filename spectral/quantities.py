@@ -213,15 +213,18 @@ def _ratio_of_means(values: np.ndarray) -> np.ndarray:
     return means[..., 0] / means[..., 1]
 
 
+def _path_distances(reader: Reader, part: Part) -> np.ndarray:
+    return _distances(reader, part, path_weights, lambda own: float(np.abs(own).mean()))
+
+
 def path_distance(reader: Reader, part: Part) -> Values:
     """Of the survivors' paths from the teacher's, over the teacher's mean absolute path."""
-    values = _distances(reader, part, path_weights, lambda own: float(np.abs(own).mean()))
-    return values[..., :1], _mean
+    return _path_distances(reader, part)[..., :1], _mean
 
 
 def path_distance_to_null(reader: Reader, part: Part) -> Values:
     """That distance over the one to another random teacher."""
-    return _distances(reader, part, path_weights, lambda own: float(np.abs(own).mean())), _ratio_of_means
+    return _path_distances(reader, part), _ratio_of_means
 
 
 def strength_distance_to_null(reader: Reader, part: Part) -> Values:
@@ -229,7 +232,6 @@ def strength_distance_to_null(reader: Reader, part: Part) -> Values:
     return _distances(reader, part, lambda first, _: in_strengths(first), lambda _: 1.0), _ratio_of_means
 
 
-@torch.no_grad()
 def teacher_nodes_found(reader: Reader, part: Part) -> Values:
     """Part of the teacher's nodes that a survivor matches."""
 

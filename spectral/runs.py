@@ -189,39 +189,7 @@ def run(
         device = check_device(device)
         with store.claim(name, wait=wait):
             if not store.has(name):  # by now
-                source = revision()  # before hours in which files may change
-                checkpoint = store.checkpoint(name)
-                try:
-                    if trainer is None:
-                        result = compute(
-                            config,
-                            device=device,
-                            scores_at=score_epochs(config.epochs),
-                            record_at=epochs_to_record(config.epochs),
-                            progress=progress,
-                            compiled=compiled,
-                            checkpoint=checkpoint,
-                        )
-                        arrays, compiled = record(result), result.compiled
-                    else:
-                        arrays = trainer(config, checkpoint)
-                except (MemoryError, RuntimeError) as error:
-                    if not (isinstance(error, (MemoryError, torch.OutOfMemoryError)) or _NO_MEMORY.search(str(error))):
-                        raise
-                    raise OutOfMemory(
-                        f"run {name} does not fit into memory: {len(config.members)} students of "
-                        f"{config.student_hidden} nodes, {config.patterns + config.test_patterns:,} patterns each. "
-                        "Lower trials or teachers, then student_hidden, patterns or test_patterns"
-                    ) from error
-                store.save(
-                    name,
-                    arrays,
-                    describe(config, device)
-                    | source
-                    | checkpoint.spent()
-                    | {"compiled": compiled}
-                    | {"resumed": checkpoint.resumed},
-                )
+                _train_and_save(config, store, device, progress, compiled, trainer)
     arrays, provenance = store.load(name)
     asked = config.changed(everything=True)  # a parameter newer than the result was then at its default
     differ = sorted(key for key, value in provenance["config"].items() if asked.get(key) != value)
@@ -231,6 +199,43 @@ def run(
             "file is of another origin. It is not used"
         )
     return _from_arrays(config, arrays, provenance)
+
+
+def _train_and_save(
+    config: ExperimentConfig,
+    store: Store,
+    device: torch.device,
+    progress: bool | None,
+    compiled: bool | None,
+    trainer: Trainer | None,
+) -> None:
+    """What `run` does where nothing is stored."""
+    source = revision()  # before hours in which files may change
+    name, checkpoint = config.hash(), store.checkpoint(config.hash())
+    try:
+        if trainer is None:
+            result = compute(
+                config,
+                device=device,
+                scores_at=score_epochs(config.epochs),
+                record_at=epochs_to_record(config.epochs),
+                progress=progress,
+                compiled=compiled,
+                checkpoint=checkpoint,
+            )
+            arrays, compiled = record(result), result.compiled
+        else:
+            arrays = trainer(config, checkpoint)
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, (MemoryError, torch.OutOfMemoryError)) or _NO_MEMORY.search(str(error))):
+            raise
+        raise OutOfMemory(
+            f"run {name} does not fit into memory: {len(config.members)} students of {config.student_hidden} nodes, "
+            f"{config.patterns + config.test_patterns:,} patterns each. Lower trials or teachers, then student_hidden, "
+            "patterns or test_patterns"
+        ) from error
+    how = {"compiled": compiled, "resumed": checkpoint.resumed}
+    store.save(name, arrays, describe(config, device) | source | checkpoint.spent() | how)
 
 
 def score_epochs(epochs: int) -> tuple[int, ...]:

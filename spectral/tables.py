@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -34,34 +35,27 @@ def summary(runs: Runs) -> dict[str, Any]:
 
 def export(experiments: Mapping[str, ExperimentConfig], store: Store, folder: Path) -> list[Path]:
     """Write `members.csv`, `history.csv` and `scores.csv` of all stored experiments; one observation in each row."""
-    there = {name: config for name, config in experiments.items() if store.has(config.hash())}
     folder.mkdir(parents=True, exist_ok=True)
+    errors = ("train_mse", "validation_mse", "test_mse")
     tables = {
-        "members": (
-            (*_NAMES, *sizes_header(), "train_mse", "validation_mse", "test_mse", "test_power"),
-            _members,
-        ),
-        "history": ((*_NAMES, "epoch", "train_mse", "validation_mse", "test_mse"), _history),
-        "scores": ((*_NAMES, "node", "incoming", "product", "lam_out"), _scores),
+        "members": ((*(f"size_{kind}" for kind in (*SIZES, "incoming_pooled")), *errors, "test_power"), _members),
+        "history": (("epoch", *errors), _history),
+        "scores": (("node", "incoming", "product", "lam_out"), _scores),
     }
-    written = []
-    for name, (header, rows) in tables.items():
-        path = folder / f"{name}.csv"
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(header)
-            for experiment, config in there.items():
-                writer.writerows(rows(experiment, run(config, store=store)))
-        written.append(path)
-    return written
-
-
-_NAMES = ("experiment", "hash", "member", "teacher_seed", "trial")
-
-
-def sizes_header() -> tuple[str, ...]:
-    """Names of the columns that hold effective sizes."""
-    return tuple(f"size_{kind}" for kind in (*SIZES, "incoming_pooled"))
+    paths = {name: folder / f"{name}.csv" for name in tables}
+    with ExitStack() as stack:
+        files = {
+            name: stack.enter_context(path.open("w", newline="", encoding="utf-8")) for name, path in paths.items()
+        }
+        writers = {name: csv.writer(file) for name, file in files.items()}
+        for name, (header, _) in tables.items():
+            writers[name].writerow(("experiment", "hash", "member", "teacher_seed", "trial", *header))
+        for experiment, config in experiments.items():
+            if store.has(config.hash()):
+                runs = run(config, store=store)
+                for name, (_, rows) in tables.items():
+                    writers[name].writerows(rows(experiment, runs))
+    return list(paths.values())
 
 
 def _named(experiment: str, runs: Runs) -> list[tuple[object, ...]]:
