@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
 import sys
@@ -14,8 +13,8 @@ from typing import Any
 
 import torch
 
-from spectral.claims import MISSING, ledger
-from spectral.experiment import ConfigError, ExperimentConfig, check_device, unknown_name
+from spectral.claims import MISSING, announce, announced, announcement, ledger, unannounced
+from spectral.experiment import ConfigError, ExperimentConfig, check_device, parse_settings
 from spectral.presets import PRESETS, experiments
 from spectral.runs import OutOfMemory, run
 from spectral.store import DamagedResult, Store, StoreError
@@ -109,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
     p = add("claims", _claims, "Judge the paper's claims by the stored runs.", "claims --json")
     p.add_argument("--preset", default="paper", help="one of " + ", ".join(PRESETS) + "; only paper decides anything")
+    p.add_argument("--announce", action="store_true", help="write what was found to book/verdicts.json, for the book")
     p.add_argument("--json", action="store_true", help="print it as JSON")
 
     p = add("bench", _bench, "Measure speed and memory on this machine.", "bench --to book/bench.json")
@@ -122,7 +122,7 @@ def _run(options: argparse.Namespace) -> int:
         for field in fields(ExperimentConfig):
             print(f"{field.name:20} {field.type!s:6} {field.default}")
         return 0
-    config = parse_config(options.values)
+    config = ExperimentConfig.from_mapping(parse_settings(options.values))
     store = _store(options)
     if not store.has(config.hash()):
         expected = readable_time(expected_seconds(config))
@@ -211,7 +211,7 @@ def _export(options: argparse.Namespace) -> int:
 def _claims(options: argparse.Namespace) -> int:
     judged = ledger(options.preset)
     if options.json:
-        print(_json([asdict(entry) for entry in judged]))
+        print(_json(announcement(judged)))
     else:
         for entry in judged:
             print(f"{entry.claim.id:22} {entry.verdict}")
@@ -219,7 +219,15 @@ def _claims(options: argparse.Namespace) -> int:
                 value = "–" if measured is None else f"{measured.value:.3g} [{measured.low:.3g}, {measured.high:.3g}]"
                 choice = " ".join(part.choice.values())
                 print(f"  {f'{part.quantity} {choice}':52} {value:28} {verdict}")
-    return 1 if any(entry.verdict == MISSING for entry in judged) else 0
+    if options.announce:
+        announce(judged)
+        return 0
+    if any(entry.verdict == MISSING for entry in judged):
+        return 1
+    differences = unannounced(judged, announced()) if options.preset == "paper" else []
+    for difference in differences:
+        print(f"not announced: {difference}", file=sys.stderr)
+    return 1 if differences else 0
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -235,31 +243,6 @@ def _bench(options: argparse.Namespace) -> int:
         save(measured, options.to)
     print(*tables(measured).values(), machine_line(measured), sep="\n\n")
     return 0
-
-
-def parse_config(pairs: Sequence[str]) -> ExperimentConfig:
-    """A configuration from ``name=value`` texts.
-
-    Raises
-    ------
-    ConfigError
-        If a pair has no "=", a name is unknown, or a value is not of its type.
-    """
-    kinds = {field.name: str(field.type) for field in fields(ExperimentConfig)}
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise ConfigError(f"--set takes NAME=VALUE; got {pair!r}")
-        if name not in kinds:
-            raise unknown_name("parameter", name, kinds)
-        values[name] = text
-        if kinds[name] in ("int", "float"):
-            with contextlib.suppress(ValueError):  # what stays a text is refused with the type it should have
-                values[name] = {"int": int, "float": float}[kinds[name]](text)
-        elif kinds[name] == "bool":
-            values[name] = {"true": True, "false": False}.get(text.lower(), text)
-    return ExperimentConfig.from_mapping(values)
 
 
 def _store(options: argparse.Namespace) -> Store:

@@ -9,14 +9,29 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
-from typing import Any, NamedTuple
+from dataclasses import fields, replace
+from typing import Any, NamedTuple, TypeVar
 
-from spectral.experiment import ExperimentConfig, check_type, unknown_name
-from spectral.runs import Runs
-from spectral.sweep import readable_time
+from spectral import presets
+from spectral.claims import announced
+from spectral.experiment import ConfigError, ExperimentConfig, check_type, parse_settings, unknown_name
+from spectral.quantities import NOT_REPRODUCED, PARTLY, REPRODUCED
+from spectral.runs import Runs, run
+from spectral.store import Store
+from spectral.sweep import expected_seconds, readable_time
 
 _INJECTED = "# Parameters"  # how papermill begins the cell that it adds
+
+Key = TypeVar("Key")
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+MARKS = {REPRODUCED: "✔", PARTLY: "◐", NOT_REPRODUCED: "✘"}
+"""What stands beside a verdict, so that it is told by more than its words."""
+
+
+class NotTrained(LookupError):
+    """Runs that a chapter shows are not in the store, and training them takes longer than it may."""
 
 
 class Parameter(NamedTuple):
@@ -73,12 +88,156 @@ def config(values: Mapping[str, Any], **fixed: Any) -> ExperimentConfig:
     return ExperimentConfig.from_mapping({name: value for name, value in values.items() if name in names} | fixed)
 
 
+def experiments(preset: str, settings: str, *prefixes: str) -> dict[str, ExperimentConfig]:
+    """The experiments of a preset whose names begin with one of `prefixes`, with other `settings`.
+
+    `settings` is a text of ``name=value`` pairs with spaces between them, as in ``"teacher_hidden=10 epochs=500"``.
+
+    Raises
+    ------
+    ConfigError
+        If the preset or a setting is unknown or impossible, or two experiments become the same by it.
+    """
+    changes = parse_settings(settings.split())
+    found: dict[str, ExperimentConfig] = {}
+    for name, config in presets.experiments(preset).items():
+        if name.startswith(prefixes):
+            changed = replace(config, **changes)
+            twin = next((other for other, there in found.items() if there == changed), None)
+            if twin is not None:
+                raise ConfigError(f"settings {settings!r} make {name} and {twin} the same, which this chapter compares")
+            found[name] = changed
+    return found
+
+
+def obtain(configs: Mapping[Key, ExperimentConfig], patience: float) -> dict[Key, Runs]:
+    """The runs of a chapter: from the store, or trained if all that is missing takes at most `patience` minutes.
+
+    Raises
+    ------
+    NotTrained
+        If it takes longer; says how long, and what to run.
+    ConfigError
+        If `patience` is negative.
+    """
+    if not patience >= 0:
+        raise ConfigError(f"patience must be a number of minutes of at least 0; got {patience}")
+    store = Store.default()
+    missing = [config for config in configs.values() if not store.has(config.hash())]
+    seconds = sum(map(expected_seconds, missing))
+    if seconds > 60 * patience:
+        raise NotTrained(
+            f"{len(missing)} of the {len(configs)} runs that this chapter shows are not there, and training them takes "
+            f"{readable_time(seconds)} on two cores, more than the {patience:g} minutes of its parameter patience. "
+            f"{_how_to_train(missing)}, or give the chapter more patience. What is trained is kept"
+        )
+    return {key: run(config) for key, config in configs.items()}
+
+
+def _how_to_train(missing: Sequence[ExperimentConfig]) -> str:
+    for preset in presets.PRESETS:
+        if set(missing) <= set(presets.experiments(preset).values()):
+            return f"Train them with: python -m spectral sweep {preset}, which can be interrupted"
+    return "Ask for fewer or smaller students"
+
+
+def verdict(*claims: str) -> Any:
+    """The boxes of some claims, as they were announced: statement, what was measured, the rule, the verdict."""
+    entries = {entry["id"]: entry for entry in announced()}
+    for claim in claims:
+        if claim not in entries:
+            raise unknown_name("claim", claim, entries)
+    return boxes([entries[claim] for claim in claims])
+
+
+def boxes(entries: Sequence[Mapping[str, Any]]) -> Any:
+    """A box for each of some entries of `spectral.claims.announcement`."""
+    from IPython.display import Markdown
+
+    return Markdown("\n\n".join(map(_box, entries)))
+
+
+def at_a_glance(entries: Sequence[Mapping[str, Any]]) -> Any:
+    """A table with a row for each of some entries of `spectral.claims.announcement`, and a link to its chapter."""
+    rows = [
+        (
+            entry["statement"],
+            "<br>".join(measured(part) for part in entry["parts"]),
+            _marked(entry["verdict"]),
+            f"{{doc}}`{entry['chapter'].partition('-')[0].lstrip('0')} </book/{entry['chapter']}>`",
+        )
+        for entry in entries
+    ]
+    return table(("claim", "measured", "verdict", "chapter"), *rows)
+
+
+def _box(entry: Mapping[str, Any]) -> str:
+    lines = [
+        f":::{{admonition}} {_marked(entry['verdict'])}",
+        f":class: verdict {entry['verdict'].split()[0]}",
+        f"*{entry['statement']}*",
+        "",
+    ]
+    for part in entry["parts"]:
+        mark = f" {part['verdict'].capitalize()}." if len(entry["parts"]) > 1 else ""
+        lines.append(f"- {part['meaning']} **{measured(part)}**, {part['sample']}. Rule: {rule(part)}.{mark}")
+    if entry["changed"]:
+        lines.append(f"- The rule was changed: {entry['changed']}")
+    return "\n".join(
+        [*lines, "", f"Claim `{entry['id']}`, judged at preset `paper`; {{doc}}`all claims </book/claims>`.", ":::"]
+    )
+
+
+def measured(part: Mapping[str, Any]) -> str:
+    """What was measured of a part of an announced claim: value and 95 % interval."""
+    if part["measured"] is None:
+        return "–"
+    value, low, high = (_number(x) for x in part["measured"])
+    return f"{value} [{low}, {high}]"
+
+
+def rule(part: Mapping[str, Any]) -> str:
+    """The bounds of a part of an announced claim in words."""
+    return f"reproduced if {_within(part['reproduced'])}, partly if {_within(part['partly'])}"
+
+
+def _within(bounds: Sequence[float | None]) -> str:
+    low, high = bounds
+    if low is None or high is None:
+        return f"at most {high:g}" if low is None else f"at least {low:g}"
+    return f"within [{low:g}, {high:g}]"
+
+
+def _number(value: float) -> str:
+    """Three digits; two and a power of ten for what is small."""
+    if value == 0 or abs(value) >= 0.01:
+        return f"{value:#.3g}".rstrip(".")
+    digits, power = f"{value:.1e}".split("e")
+    return f"{digits}·10{str(int(power)).translate(_RAISED)}"
+
+
 def say(**values: object) -> None:
     """Hand formatted values to the chapter's text, where ``{glue:text}`` shows them by name."""
     from myst_nb import glue
 
     for name, value in values.items():
         glue(name, str(value), display=False)
+
+
+def say_claims(entries: Sequence[Mapping[str, Any]]) -> None:
+    """Hand a ledger to the book's text: of claim "size" the names ``size.statement``, ``.measured``, ``.verdict``."""
+    for entry in entries:
+        say(
+            **{
+                f"{entry['id']}.statement": entry["statement"],
+                f"{entry['id']}.measured": "; ".join(map(measured, entry["parts"])),
+                f"{entry['id']}.verdict": _marked(entry["verdict"]),
+            }
+        )
+
+
+def _marked(verdict: str) -> str:
+    return f"{MARKS.get(verdict, '–')} {verdict}"
 
 
 def table(header: Sequence[str], *rows: Sequence[object]) -> Any:

@@ -1,11 +1,13 @@
 """The ledger: what the paper claims, what was measured, and the verdict by a rule that was written down before.
 
 ``book/claims.yaml`` holds claims, quantities and rules, and explains how a rule is read; `spectral.quantities` measures
-them.
+them. ``book/verdicts.json`` holds what was last announced: the book shows that, and a test measures everything again
+and fails if a value or a verdict has changed without being announced.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,20 +30,27 @@ from spectral.quantities import (
     measure,
 )
 from spectral.scaling import Interval
-from spectral.store import REPOSITORY, Store
+from spectral.store import REPOSITORY, Store, write_atomically
 
-LEDGER = REPOSITORY / "book" / "claims.yaml"
+LEDGER, ANNOUNCED = REPOSITORY / "book" / "claims.yaml", REPOSITORY / "book" / "verdicts.json"
+
+RELATIVE, ABSOLUTE = 1e-3, 1e-6
+"""By how much a value may differ from the announced one: what another processor rounds differently."""
 
 NOT_TESTABLE, MISSING = "not testable at this preset", "not computed yet"
+
+CLAIM_ENTRIES = ("id", "statement", "chapter", "parts", "changed")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement and the parts that it is judged by."""
+    """A statement, the parts that it is judged by, its chapter, and why its rule was changed (else empty)."""
 
     id: str
     statement: str
     parts: tuple[Part, ...]
+    chapter: str
+    changed: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,8 @@ def read_claims(path: Path = LEDGER) -> tuple[list[Claim], dict[str, Any]]:
 
 def _claim(entry: dict[str, Any], ledger: dict[str, Any]) -> Claim:
     parts = []
+    for name in entry.keys() - CLAIM_ENTRIES:
+        raise unknown_name(f"entry of claim {entry['id']}:", name, CLAIM_ENTRIES)
     for part in entry["parts"]:
         _check(part, entry["id"])
         widths = part.get("widths", [part["width"]] if "width" in part else ledger["widths"])
@@ -91,7 +102,7 @@ def _claim(entry: dict[str, Any], ledger: dict[str, Any]) -> Claim:
             raise ConfigError(f"claim {entry['id']}: {part['quantity']} is measured at one width, not at {widths}")
         choice = {name: part[name] for name in CHOICES if name in part}
         parts.append(Part(part["quantity"], inner, outer, tuple(widths), choice, part.get("meaning", "")))
-    return Claim(entry["id"], entry["statement"], tuple(parts))
+    return Claim(entry["id"], entry["statement"], tuple(parts), entry["chapter"], entry.get("changed", ""))
 
 
 def _check(part: dict[str, Any], claim: str) -> None:
@@ -142,3 +153,100 @@ def ledger(
             ]
         judged.append(Judged(claim, tuple(measured), tuple(verdicts), judge(verdicts)))
     return judged
+
+
+def announcement(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    """The ledger as plain values, for JSON: what every claim says, how it was measured and judged."""
+    return [
+        {
+            "id": entry.claim.id,
+            "statement": entry.claim.statement,
+            "chapter": entry.claim.chapter,
+            "changed": entry.claim.changed,
+            "verdict": entry.verdict,
+            "parts": [
+                {
+                    "quantity": part.quantity,
+                    "meaning": part.meaning,
+                    "choice": dict(part.choice),
+                    "widths": list(part.widths),
+                    "reproduced": _finite(part.reproduced),
+                    "partly": _finite(part.partly),
+                    "measured": None if m is None else _finite((m.value, m.low, m.high)),
+                    "sample": "" if m is None else m.sample,
+                    "verdict": verdict,
+                }
+                for part, m, verdict in zip(entry.claim.parts, entry.measured, entry.verdicts, strict=True)
+            ],
+        }
+        for entry in judged
+    ]
+
+
+def _finite(values: Sequence[float]) -> list[float | None]:
+    """JSON knows no infinity: a bound that is not there is null."""
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def announce(judged: Sequence[Judged], path: Path = ANNOUNCED) -> None:
+    """Write down the ledger for the book.
+
+    Raises
+    ------
+    ConfigError
+        If a claim has no verdict, since its runs are missing or belong to another preset.
+    """
+    open_claims = [entry.claim.id for entry in judged if entry.verdict in (MISSING, NOT_TESTABLE)]
+    if open_claims:
+        raise ConfigError(f"there is nothing to announce of {', '.join(open_claims)}: no verdict; see sweep paper")
+    write_atomically(path, (json.dumps(announcement(judged), indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def announced(path: Path = ANNOUNCED) -> list[dict[str, Any]]:
+    """What was last announced, as `announcement` makes it.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or damaged.
+    """
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        if not all({"id", "statement", "verdict", "parts"} <= entry.keys() for entry in entries):
+            raise ValueError("an entry is not a claim")
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise ConfigError(
+            f"the announced verdicts {path} cannot be read ({type(error).__name__}: {error}); write them again with: "
+            "python -m spectral claims --announce"
+        ) from None
+    return entries
+
+
+def unannounced(judged: Sequence[Judged], entries: Sequence[dict[str, Any]]) -> list[str]:
+    """In what the ledger as measured now differs from what was announced, in words; empty if in nothing."""
+    now, then = ({entry["id"]: entry for entry in side} for side in (announcement(judged), entries))
+    differences = [f"{name}: announced, but no longer a claim" for name in then.keys() - now.keys()]
+    for name, entry in now.items():
+        if name not in then:
+            differences.append(f"{name}: not announced")
+            continue
+        old = then[name]
+        if entry["verdict"] != old["verdict"]:
+            differences.append(f"{name}: {entry['verdict']}; announced as {old['verdict']}")
+        texts, old_texts = (_without_values(side) for side in (entry, old))
+        if texts != old_texts:
+            differences.append(f"{name}: its statement, rule or sample is not the announced one")
+            continue
+        for part, old_part in zip(entry["parts"], old["parts"], strict=True):
+            values, old_values = (np.array(side["measured"] or np.nan, float) for side in (part, old_part))
+            if not np.allclose(values, old_values, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True):
+                differences.append(
+                    f"{name}: {part['quantity']} is {part['measured']}; announced as {old_part['measured']}"
+                )
+    return differences
+
+
+def _without_values(entry: dict[str, Any]) -> dict[str, Any]:
+    """A claim without what rounding may change, and without the verdicts, which are compared for themselves."""
+    parts = [{k: v for k, v in part.items() if k not in ("measured", "verdict")} for part in entry["parts"]]
+    return {k: v for k, v in entry.items() if k != "verdict"} | {"parts": parts}

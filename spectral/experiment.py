@@ -6,6 +6,7 @@ the code does not give, ``teacher_second``, set to 10.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import hashlib
@@ -264,6 +265,32 @@ class ExperimentConfig:
         values = self.changed() | {"engine": ENGINE_VERSION}
         text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
+    """Parameters of `ExperimentConfig` from ``name=value`` texts, each as the type that it should have.
+
+    Raises
+    ------
+    ConfigError
+        If a pair has no "=" or a name is unknown. A value that is not of its type stays a text, which
+        `ExperimentConfig` refuses.
+    """
+    kinds = {field.name: str(field.type) for field in fields(ExperimentConfig)}
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"a setting is NAME=VALUE; got {pair!r}")
+        if name not in kinds:
+            raise unknown_name("parameter", name, kinds)
+        values[name] = text
+        if kinds[name] in ("int", "float"):
+            with contextlib.suppress(ValueError):
+                values[name] = {"int": int, "float": float}[kinds[name]](text)
+        elif kinds[name] == "bool":
+            values[name] = {"true": True, "false": False}.get(text.lower(), text)
+    return values
 
 
 @dataclass(frozen=True)

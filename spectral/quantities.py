@@ -280,7 +280,7 @@ def step_cost_ratio(reader: Reader, part: Part) -> Interval:
             f"the stored measurements of cost are not those of {width} nodes in full; repeat them with: make bench"
         )
     ratio = bench["step_cost_ratio"]
-    return Interval(ratio["mean"], ratio["low"], ratio["high"])
+    return Interval(ratio["mean"], ratio["low"], ratio["high"], f"{ratio['n']} pairs")
 
 
 class Quantity(NamedTuple):

@@ -15,7 +15,7 @@ Axes: T teachers, K trials; curves are one-dimensional arrays, one for each size
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.optimize
@@ -24,11 +24,12 @@ import scipy.stats
 
 @dataclass(frozen=True)
 class Interval:
-    """A measured value with its interval."""
+    """A measured value with its interval, and in words the sample that it rests on, as in ``10 × 3``."""
 
     value: float
     low: float
     high: float
+    sample: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -246,4 +247,4 @@ def bootstrap(
         [statistic(values[drawn[part], within[part]]) for part in np.array_split(np.arange(resamples), 20)]
     )
     low, high = np.quantile(statistics, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(statistic(values)), float(low), float(high))
+    return Interval(float(statistic(values)), float(low), float(high), f"{teachers} × {trials}")

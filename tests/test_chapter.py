@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from spectral import ConfigError, chapter
@@ -62,3 +64,93 @@ def test_command_repeats_the_chapter():
     assert chapter.command("03-training", notebook()) == "papermill book/03-training.ipynb out.ipynb"
     line = chapter.command("03-training", notebook("student_hidden = 7\nactivation = 'erf'\n"))
     assert line == "papermill book/03-training.ipynb out.ipynb -p student_hidden 7 -p activation erf"
+
+
+def test_experiments_of_a_preset_with_other_settings():
+    found = chapter.experiments("paper", "epochs=300 l2_lam=0", "grid/spectral", "grid/published")
+    assert {name.split("/")[1] for name in found} == {"spectral", "published"}
+    assert {(config.epochs, config.l2_lam, config.teachers) for config in found.values()} == {(300, 0.0, 10)}
+    assert {config.learning_rate for name, config in found.items() if "published" in name} == {0.002}
+
+
+@pytest.mark.parametrize(
+    ("preset", "settings", "message"),
+    [
+        ("papr", "", "unknown preset 'papr'; did you mean 'paper'"),
+        ("paper", "epoch=3", "unknown parameter 'epoch'; did you mean 'epochs'"),
+        ("paper", "epochs", "a setting is NAME=VALUE; got 'epochs'"),
+        ("paper", "epochs=many", "epochs must be of type int; got 'many'"),
+        ("paper", "student_hidden=50", "make grid/spectral/20 and grid/spectral/10 the same"),
+    ],
+)
+def test_impossible_experiments(preset, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        chapter.experiments(preset, settings, "grid/spectral")
+
+
+@pytest.fixture
+def empty_store(monkeypatch, tmp_path):
+    monkeypatch.setenv("SPECTRAL_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("SPECTRAL_STORE", str(tmp_path / "store"))
+    return tmp_path / "store"
+
+
+def test_a_store_without_the_preset_says_what_to_run(empty_store):
+    """Hours of training do not begin by themselves; and nothing is written."""
+    with pytest.raises(chapter.NotTrained) as caught:
+        chapter.obtain(chapter.experiments("paper", "", "grid/"), patience=10.0)
+    message = str(caught.value)
+    assert "32 of the 32 runs that this chapter shows are not there" in message
+    assert re.search(r"takes about [\d.]+ (min|h) on two cores, more than the 10 minutes", message)
+    assert "python -m spectral sweep paper" in message
+    assert not empty_store.exists()
+    with pytest.raises(ConfigError, match="patience must be a number of minutes of at least 0; got -1"):
+        chapter.obtain({}, patience=-1)
+
+
+def test_what_takes_seconds_is_trained_and_kept(empty_store, small):
+    (runs,) = chapter.obtain({"small": small}, patience=1.0).values()
+    assert runs.config == small
+    assert (empty_store / f"{small.hash()}.npz").exists()
+    assert chapter.obtain({"small": small}, patience=0.0)["small"].provenance == runs.provenance
+
+
+ENTRY = {
+    "id": "size",
+    "statement": "It has the teacher's size.",
+    "chapter": "05-size",
+    "changed": "",
+    "verdict": "partly reproduced",
+    "parts": [
+        {
+            "meaning": "Survivors.",
+            "measured": [23.44, 22.0, 0.00032],
+            "sample": "10 × 3",
+            "reproduced": [20.0, 25.0],
+            "partly": [None, 30.0],
+            "verdict": "partly reproduced",
+        }
+    ],
+}
+
+
+def test_a_box_says_claim_measurement_rule_and_verdict():
+    text = chapter.boxes([ENTRY]).data
+    assert text.startswith(":::{admonition} ◐ partly reproduced\n:class: verdict partly\n")
+    assert "*It has the teacher's size.*" in text
+    assert "Survivors. **23.4 [22.0, 3.2·10⁻⁴]**, 10 × 3." in text
+    assert "Rule: reproduced if within [20, 25], partly if at most 30." in text
+    assert "The rule was changed" not in text
+    assert "The rule was changed: it was wrong" in chapter.boxes([ENTRY | {"changed": "it was wrong"}]).data
+
+
+def test_the_table_of_claims_links_to_chapters():
+    text = chapter.at_a_glance([ENTRY]).data
+    row = "| It has the teacher's size. | 23.4 [22.0, 3.2·10⁻⁴] | ◐ partly reproduced | {doc}`5 </book/05-size>` |"
+    assert row in text
+
+
+def test_boxes_come_from_what_was_announced():
+    assert "✔ reproduced" in chapter.verdict("size").data
+    with pytest.raises(ConfigError, match="unknown claim 'sise'; did you mean 'size'"):
+        chapter.verdict("sise")

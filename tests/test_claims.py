@@ -1,6 +1,7 @@
 """The ledger: rules and statistics by hand, and the verdicts that flip when the method is broken on purpose."""
 
 import copy
+import subprocess
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -153,7 +154,7 @@ def test_a_part_of_all_nodes_is_exact():
 def test_only_full_measurements_decide_on_cost(tmp_path):
     path = tmp_path / "bench.json"
     quick = {"format": FORMAT, "quick": True, "sizes": {"config": {"student_hidden": 200}}}
-    save(quick | {"step_cost_ratio": {"mean": 1.0, "low": 0.9, "high": 1.1}}, path)
+    save(quick | {"step_cost_ratio": {"mean": 1.0, "low": 0.9, "high": 1.1, "n": 3}}, path)
     with pytest.raises(ConfigError, match="repeat them with: make bench"):
         measure(part("step_cost_ratio"), Reader("paper", COMMITTED, path), SETTINGS)
 
@@ -263,3 +264,90 @@ def test_a_wrong_ledger_is_refused(tmp_path, change, message):
     path.write_text("claims: [")
     with pytest.raises(ConfigError, match="is not a ledger"):
         claims.read_claims(path)
+
+
+def made(value: float = 22.0, bounds=(20, 25)) -> claims.Judged:
+    """A claim as if it had been measured."""
+    rule = Part("effective_size", bounds, (18, np.inf), (40,), {}, "")
+    measured = Interval(value, value, value, "10 × 3")
+    verdict = rule.verdict(measured)
+    return claims.Judged(claims.Claim("size", "It is.", (rule,), "05-size"), (measured,), (verdict,), verdict)
+
+
+def test_what_changes_has_to_be_announced(tmp_path):
+    """Rounding passes; another value, verdict, rule or claim does not."""
+    path = tmp_path / "verdicts.json"
+    claims.announce([made()], path)
+    entries = claims.announced(path)
+    assert entries[0]["parts"][0]["partly"] == [18.0, None]
+    assert claims.unannounced([made(22.001)], entries) == []
+    assert claims.unannounced([made(22.5)], entries) == [
+        "size: effective_size is [22.5, 22.5, 22.5]; announced as [22.0, 22.0, 22.0]"
+    ]
+    assert claims.unannounced([made(30.0)], entries)[0] == "size: partly reproduced; announced as reproduced"
+    assert claims.unannounced([made(bounds=(20, 26))], entries) == [
+        "size: its statement, rule or sample is not the announced one"
+    ]
+    assert claims.unannounced([], entries) == ["size: announced, but no longer a claim"]
+    assert claims.unannounced([made()], []) == ["size: not announced"]
+
+
+def test_what_has_no_verdict_is_not_announced(tmp_path):
+    path = tmp_path / "verdicts.json"
+    with pytest.raises(ConfigError, match="nothing to announce of size"):
+        claims.announce([replace(made(), verdict=claims.MISSING)], path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("text", [None, "{", "[1]", '[{"id": "size"}]'])
+def test_damaged_announcements_are_refused(tmp_path, text):
+    path = tmp_path / "verdicts.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=r"cannot be read .* write them again with: python -m spectral claims"):
+        claims.announced(path)
+
+
+def git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def rules(text: str) -> dict[str, list]:
+    """What decides, claim by claim: everything but wording."""
+    ledger = yaml.safe_load(text)
+    common = {name: value for name, value in ledger.items() if name != "claims"}
+    return {
+        claim["id"]: [{k: v for k, v in part.items() if k != "meaning"} | common for part in claim["parts"]]
+        for claim in ledger["claims"]
+    }
+
+
+@pytest.fixture(scope="module")
+def history() -> list[str]:
+    """The revisions of the ledger, oldest first."""
+    try:
+        shallow = git("rev-parse", "--is-shallow-repository").strip() == "true"
+    except (OSError, subprocess.CalledProcessError):
+        shallow = True
+    if shallow:
+        pytest.skip("the history of the rules is not here: this is not a full clone")
+    return git("log", "--format=%H", "--reverse", "--", "book/claims.yaml").split()
+
+
+def test_a_changed_rule_says_so(history):
+    """Every claim is judged by the rule with which it first appeared, or says why not."""
+    first: dict[str, list] = {}
+    for revision in history:
+        for name, rule in rules(git("show", f"{revision}:book/claims.yaml")).items():
+            first.setdefault(name, rule)
+    now = rules(claims.LEDGER.read_text())
+    changed = {claim.id for claim in claims.read_claims()[0] if claim.changed}
+    assert {name for name, rule in now.items() if rule != first.get(name, rule)} == changed
+    assert first.keys() <= now.keys(), "a claim was dropped"
+
+
+def test_the_rules_were_there_before_the_runs(history):
+    for path in COMMITTED.committed.glob("*.json"):
+        run_from = COMMITTED.provenance(path.stem)["git"]
+        subprocess.run(["git", "-C", str(REPOSITORY), "merge-base", "--is-ancestor", history[0], run_from], check=True)

@@ -22,10 +22,10 @@ FLOORS = [
     {"presets", "store"},
     {"bench_loops", "runs"},
     {"bench", "sweep", "tables", "verify"},
-    {"bench_tables", "chapter", "figures"},
+    {"bench_tables", "figures"},
     {"quantities"},
     {"claims"},
-    {"__init__"},
+    {"__init__", "chapter"},
     {"__main__"},
 ]
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from spectral import ExperimentConfig, presets, run
-from spectral.__main__ import main, parse_config
+from spectral.__main__ import main
+from spectral.experiment import parse_settings
 from spectral.store import Store
 
 TINY = ["epochs=4", "patterns=250", "test_patterns=100", "student_hidden=30", "trials=3", "batch_size=100"]
@@ -29,7 +30,7 @@ def store(tmp_path, monkeypatch) -> Iterator[Store]:
 @pytest.fixture
 def preset(monkeypatch) -> dict[str, ExperimentConfig]:
     """Two experiments of two teachers, under the name of `paper`."""
-    config = replace(parse_config(TINY), teachers=2)
+    config = replace(ExperimentConfig(**parse_settings(TINY)), teachers=2)
     chosen = {"grid/spectral/30": config, "grid/matched/30": config.direct_twin()}
     monkeypatch.setattr(sys.modules["spectral.__main__"], "experiments", lambda name: chosen)
     return chosen
@@ -40,7 +41,7 @@ def test_run_computes_once_and_says_what_came_out(store, capsys):
     first = capsys.readouterr()
     assert "is not there yet" in first.err
     said = json.loads(first.out)
-    config = parse_config(TINY)
+    config = ExperimentConfig(**parse_settings(TINY))
     assert said["hash"] == config.hash()
     assert said["effective size, incoming"].endswith("n = 3")
     assert main(["run", *SETS, "--json"]) == 0
@@ -51,7 +52,7 @@ def test_run_computes_once_and_says_what_came_out(store, capsys):
 
 def test_publish_keeps_results_in_the_committed_folder(store):
     assert main(["run", *SETS, "--publish"]) == 0
-    name = parse_config(TINY).hash()
+    name = ExperimentConfig(**parse_settings(TINY)).hash()
     assert {path.name for path in store.committed.iterdir()} == {f"{name}.json", f"{name}.npz"}
 
 
@@ -63,7 +64,7 @@ def test_publish_keeps_results_in_the_committed_folder(store):
         (["--set", "student_hidden=1.5"], "student_hidden must be of type int; got '1.5', of type str"),
         (["--set", "student_hidden=0"], "student_hidden must be at least 1; got 0"),
         (["--set", "drop_dead=maybe"], "drop_dead must be of type bool; got 'maybe'"),
-        (["--set", "student_hidden"], "--set takes NAME=VALUE; got 'student_hidden'"),
+        (["--set", "student_hidden"], "a setting is NAME=VALUE; got 'student_hidden'"),
         (["--device", "abacus"], "device 'abacus' cannot be used here"),
     ],
 )
@@ -73,9 +74,9 @@ def test_wrong_parameters_end_with_2_before_any_work(store, capsys, arguments, m
     assert not store.local.exists()
 
 
-def test_parse_config_takes_what_run_prints(small):
+def test_settings_take_what_run_prints(small):
     pairs = [f"{name}={value}" for name, value in replace(small, drop_dead=False).changed().items()]
-    assert parse_config(pairs) == replace(small, drop_dead=False)
+    assert ExperimentConfig(**parse_settings(pairs)) == replace(small, drop_dead=False)
 
 
 def test_sweep_status_and_verify(preset, store, capsys):
@@ -150,7 +151,7 @@ def test_export_is_tidy_and_complete(preset, tmp_path, store):
 
 def test_publish_takes_up_what_was_kept_locally(store):
     main(["run", *SETS])
-    name = parse_config(TINY).hash()
+    name = ExperimentConfig(**parse_settings(TINY)).hash()
     assert not store.committed.exists()
     assert main(["run", *SETS, "--publish"]) == 0
     for kind in ("json", "npz"):
