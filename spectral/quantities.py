@@ -24,7 +24,7 @@ from spectral.bench_tables import load
 from spectral.experiment import ConfigError, ExperimentConfig
 from spectral.measures import effective_size
 from spectral.presets import STUDENTS, experiments
-from spectral.prune import cut_nodes, mask, prune_sweep, rank
+from spectral.prune import compact, cut_nodes, prune_sweep, rank
 from spectral.runs import Runs, run
 from spectral.scaling import Interval, bootstrap
 from spectral.store import REPOSITORY, Store
@@ -253,7 +253,8 @@ def pruning_cost(reader: Reader, part: Part) -> Values:
         n = sizes[part.choice["at"]]
         first = torch.arange(scores.shape[1]) < n.unsqueeze(-1)
         keep = torch.zeros_like(alive).scatter(1, rank(scores), first.expand_as(alive))
-        return (mse(mask(student, keep), task.test) - runs.test_mse) / runs.test_power
+        small, _ = compact(student, keep)  # as masked, without the work of silent nodes
+        return (mse(small, task.test) - runs.test_mse) / runs.test_power
 
     return _over_widths(reader, part, part.choice["student"], cost), _mean
 
