@@ -8,7 +8,7 @@ it. Papermill itself only warns of a name that it does not know and checks no ty
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -108,6 +108,21 @@ def experiments(preset: str, settings: str, *prefixes: str) -> dict[str, Experim
                 raise ConfigError(f"settings {settings!r} make {name} and {twin} the same, which this chapter compares")
             found[name] = changed
     return found
+
+
+def widths(text: str, available: Iterable[int]) -> list[int]:
+    """The student widths that a chapter is asked to show, as in ``"10 40 500"``, smallest first.
+
+    Raises
+    ------
+    ConfigError
+        If the text holds no whole numbers, or a width that the preset has not.
+    """
+    known = sorted(set(available))
+    asked = text.split()
+    if not asked or not set(asked) <= set(map(str, known)):
+        raise ConfigError(f"widths must be some of {' '.join(map(str, known))}; got {text!r}")
+    return sorted(set(map(int, asked)))
 
 
 def obtain(configs: Mapping[Key, ExperimentConfig], patience: float) -> dict[Key, Runs]:

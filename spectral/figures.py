@@ -16,13 +16,17 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import ArrayLike
 
+from spectral.measures import Estimate
+
+Line = str | tuple[int, tuple[int, ...]]
+
 
 class Role(NamedTuple):
     """How one protagonist is drawn everywhere."""
 
     label: str
     colour: str
-    line: str | tuple[int, tuple[int, ...]]
+    line: Line
 
 
 ROLES = {
@@ -122,6 +126,36 @@ def trials(ax: Axes, x: ArrayLike, y: ArrayLike, role: str, *, label: str | None
         ax.fill_between(x, low, high, color=style.colour, alpha=0.22, linewidth=0)
     name = style.label if label is None else label
     ax.plot(x, np.median(y, 1), color=style.colour, linestyle=style.line, linewidth=2.2, label=name)
+
+
+def means(
+    ax: Axes,
+    x: ArrayLike,
+    estimates: Sequence[Estimate],
+    role: str,
+    *,
+    label: str | None = None,
+    colour: str | None = None,
+    line: Line | None = None,
+    marker: str | None = None,
+) -> None:
+    """Means as a line, their intervals as a band around it; label, colour and line style are the role's by default."""
+    style = ROLES[role]
+    colour = colour or style.colour
+    bounds = np.array([[e.mean, e.low, e.high] for e in estimates]).T
+    ax.fill_between(x, bounds[1], bounds[2], color=colour, alpha=0.2, linewidth=0)
+    ax.plot(
+        x, bounds[0], color=colour, linestyle=line or style.line, linewidth=2, marker=marker, label=label or style.label
+    )
+
+
+def spectrum(ax: Axes, edges: ArrayLike, counts: Sequence[Estimate], role: str) -> None:
+    """A histogram as a stepped line: mean number of nodes in each bin, with a band for its interval."""
+    style = ROLES[role]
+    bounds = np.array([[e.mean, e.low, e.high] for e in counts])
+    mean, low, high = np.vstack([bounds, bounds[-1:]]).T  # a step ends where the last bin does
+    ax.fill_between(edges, low, high, step="post", color=style.colour, alpha=0.2, linewidth=0)
+    ax.step(edges, mean, where="post", color=style.colour, linestyle=style.line, linewidth=2, label=style.label)
 
 
 def reference(ax: Axes, value: float, label: str, *, axis: str = "y") -> None:

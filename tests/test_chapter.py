@@ -154,3 +154,10 @@ def test_boxes_come_from_what_was_announced():
     assert "✔ reproduced" in chapter.verdict("size").data
     with pytest.raises(ConfigError, match="unknown claim 'sise'; did you mean 'size'"):
         chapter.verdict("sise")
+
+
+def test_widths_are_those_of_the_preset():
+    assert chapter.widths("500 10", [10, 40, 500]) == [10, 500]
+    for text in ("", "10 41", "ten"):
+        with pytest.raises(ConfigError, match=f"widths must be some of 10 40 500; got {text!r}"):
+            chapter.widths(text, [10, 40, 500, 10])

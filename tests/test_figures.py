@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from spectral import figures
+from spectral.measures import Estimate
 
 
 @pytest.fixture
@@ -66,3 +67,21 @@ def test_reference_is_where_it_says(ax, axis):
 def test_roles_differ_in_colour_and_line():
     roles = figures.ROLES.values()
     assert len({role.colour for role in roles}) == len({role.line for role in roles}) == len(roles)
+
+
+def test_means_have_bands(ax):
+    figures.means(ax, [1, 2], [Estimate(3.0, 2.0, 4.0, 5), Estimate(5.0, 4.5, 5.5, 5)], "lasso", marker="o")
+    assert ax.lines[0].get_ydata().tolist() == [3, 5]
+    assert ax.lines[0].get_marker() == "o"
+    (band,) = ax.collections
+    assert {(1.0, 2.0), (1.0, 4.0), (2.0, 4.5), (2.0, 5.5)} <= set(map(tuple, band.get_paths()[0].vertices))
+
+
+def test_a_spectrum_is_flat_within_its_bins(ax):
+    figures.spectrum(ax, [0.0, 0.5, 1.0], [Estimate(7.0, 6.0, 8.0, 4), Estimate(2.0, 1.0, 3.0, 4)], "spectral")
+    (line,) = ax.lines
+    assert line.get_drawstyle() == "steps-post"
+    assert line.get_xydata().tolist() == [[0.0, 7.0], [0.5, 2.0], [1.0, 2.0]]
+    (band,) = ax.collections
+    heights = {y for x, y in band.get_paths()[0].vertices if 0.0 <= x < 0.5}
+    assert heights == {6.0, 8.0}
