@@ -177,6 +177,36 @@ def estimate(values: Sequence[float] | np.ndarray | Tensor, confidence: float = 
     return Estimate(mean, mean - half, mean + half, n)
 
 
+def geometric(values: Sequence[float] | np.ndarray | Tensor, confidence: float = 0.95) -> Estimate:
+    """Geometric mean and interval of independent trials: those of the logarithms, taken back.
+
+    Raises
+    ------
+    ValueError
+        As in `estimate`; also if a value is not above 0.
+    """
+    sample = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=float)
+    if not (sample > 0).all():
+        raise ValueError(f"a geometric mean needs numbers above 0; got {values!r}")
+    e = estimate(np.log(sample), confidence)
+    mean, low, high = (float(np.exp(x)) for x in (e.mean, e.low, e.high))
+    return Estimate(mean, low, high, e.n)
+
+
+def slope_weights(x: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Weights whose product with values at `x` is their least-squares slope.
+
+    Raises
+    ------
+    ValueError
+        If all of `x` are equal.
+    """
+    offset = np.asarray(x, float) - np.mean(x)
+    if not offset.any():
+        raise ValueError(f"a slope needs two different points; got {x}")
+    return offset / (offset**2).sum()
+
+
 def cost_ratio(first: Callable[[], object], second: Callable[[], object], pairs: int) -> np.ndarray:
     """How many times as long `first` takes as `second`: one ratio for each of `pairs` interleaved pairs of calls.
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from spectral.bench_tables import load
 from spectral.experiment import ConfigError, ExperimentConfig
-from spectral.measures import effective_size
+from spectral.measures import effective_size, slope_weights
 from spectral.presets import STUDENTS, experiments
 from spectral.prune import compact, cut_nodes, prune_sweep, rank
 from spectral.runs import Runs, run
@@ -133,8 +133,7 @@ def effective_size_mean(reader: Reader, part: Part) -> Values:
 
 def size_slope(reader: Reader, part: Part) -> Values:
     """Least-squares slope of the mean size against log10 of the width."""
-    x = np.log10(part.widths)
-    weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+    weights = slope_weights(np.log10(part.widths))
     return _sizes(reader, part), lambda values: values.mean((-3, -2)) @ weights
 
 

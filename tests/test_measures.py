@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectral import Student, measures, node_scores
-from spectral.measures import effective_size, estimate, match_teacher, over_teachers, survivors
+from spectral.measures import (
+    effective_size,
+    estimate,
+    geometric,
+    match_teacher,
+    over_teachers,
+    slope_weights,
+    survivors,
+)
 from spectral.streams import Member
 from spectral.tasks import make_teacher
 
@@ -127,3 +135,19 @@ def test_intervals_are_taken_over_teachers():
     assert over_teachers(torch.ones(6, 5), 3).shape == (3, 5)
     with pytest.raises(ValueError, match="4 values cannot be shared out among 3 teachers"):
         over_teachers(values, 3)
+
+
+def test_geometric_mean_by_hand():
+    """1, 4 and 16: logarithms 0, log 4, 2 log 4."""
+    e = geometric([1.0, 4.0, 16.0])
+    plain = estimate(np.log([1.0, 4.0, 16.0]))
+    assert (e.mean, e.low, e.high, e.n) == pytest.approx((4.0, np.exp(plain.low), np.exp(plain.high), 3))
+    with pytest.raises(ValueError, match="above 0"):
+        geometric([1.0, 0.0])
+
+
+def test_slope_weights_give_the_slope():
+    x = np.array([1.0, 2.0, 4.0])
+    assert slope_weights(x) @ (3 * x + 5) == pytest.approx(3.0)
+    with pytest.raises(ValueError, match="two different points"):
+        slope_weights([2.0, 2.0])
