@@ -25,7 +25,7 @@ from spectral.activations import ACTIVATIONS
 from spectral.penalties import balanced_strength
 from spectral.streams import Member, member_streams
 from spectral.students import Parametrization, Student
-from spectral.tasks import InputKind, Task, TeacherKind, make_task, make_teacher
+from spectral.tasks import InputKind, Task, TeacherKind, check_inputs, make_task, make_teacher
 from spectral.train import Checkpoint, History, train
 
 ENGINE_VERSION = 3
@@ -42,7 +42,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "dtype": ("float32", "float64"),
     "trained": ("both", "eigenvalues", "alternate"),
 }
-_MAY_BE_ZERO = ("teacher_seed", "seed", "l2_phi", "l2_lam", "group_lasso")
+_MAY_BE_ZERO = ("teacher_seed", "seed", "l2_phi", "l2_lam", "group_lasso", "label_noise")
 
 Twin = Literal["published", "matched", "lasso"]
 
@@ -108,11 +108,15 @@ class ExperimentConfig:
     activation:
         "relu", "tanh" or "erf", of teacher and student.
     inputs:
-        "gaussian".
+        "gaussian", "uniform", "correlated" or "digits"; see `spectral.tasks`. Of digits there are 1,797 for all three
+        sets together.
     dtype:
         "float32" or "float64".
     seed:
         Base seed of the trials.
+    label_noise:
+        Standard deviation of Gaussian noise on the training answers, in units of their root mean square. Validation
+        and test answers are clean.
 
     Raises
     ------
@@ -153,6 +157,7 @@ class ExperimentConfig:
     inputs: str = "gaussian"
     dtype: str = "float32"
     seed: int = 0
+    label_noise: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -176,6 +181,10 @@ class ExperimentConfig:
                 f"validation_fraction must leave patterns on both sides of the split; {self.validation_fraction} "
                 f"of {self.patterns} patterns does not"
             )
+        try:
+            check_inputs(self.inputs, self.input_dim, self.patterns + self.test_patterns)
+        except ValueError as error:
+            raise ConfigError(f"inputs = {self.inputs!r}: {error}") from None
         if self.teacher == "linear" and self.activation == "relu":
             raise ConfigError(
                 "activation must be tanh or erf for a linear teacher: its answers have both signs, and the sum of a "
@@ -336,6 +345,7 @@ def make_tasks(
         train_patterns=config.train_patterns,
         validation_patterns=config.validation_patterns,
         test_patterns=config.test_patterns,
+        label_noise=config.label_noise,
     ).to(check_device(device))
 
 

@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Generator, Tensor
 
-Purpose = Literal["teacher", "train", "validation", "test", "initial", "order"]
+Purpose = Literal["teacher", "train", "validation", "test", "initial", "order", "noise"]
 _PURPOSES: tuple[str, ...] = get_args(Purpose)
 _HASH_BITS = 29
 
@@ -72,13 +72,22 @@ def glorot_uniform(
 
     Each member's block comes from its own generator, at its own width.
     """
-    bound = (6 / sum(shape)) ** 0.5
+    return symmetric_uniform(shape, generators, (6 / sum(shape)) ** 0.5, dtype)
+
+
+def symmetric_uniform(
+    shape: tuple[int, ...],
+    generators: Sequence[Generator],
+    bound: float,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """Independent numbers from U(-bound, bound), shape ``(len(generators), *shape)``, each block from its own."""
     uniform = torch.stack([torch.rand(shape, generator=g, dtype=torch.float64, device="cpu") for g in generators])
     return uniform.mul_(2 * bound).sub_(bound).to(dtype or torch.get_default_dtype())
 
 
 def standard_normal(
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     generators: Sequence[Generator],
     dtype: torch.dtype | None = None,
 ) -> Tensor:

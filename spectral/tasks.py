@@ -13,13 +13,31 @@ linear         :math:`\sum_i W^1_i \cdot x`
 "two-layer" with relu is the paper's (arXiv:2310.12612). A linear teacher has h_T rows, yet its function
 is that of a single one: nothing in the data tells h_T.
 
+Inputs have mean 0 and variance 1 in every component:
+
+=============  =====================================================================================
+inputs         x
+=============  =====================================================================================
+gaussian       N(0, 1)^d, the paper's
+uniform        U(-√3, √3)^d
+correlated     N(0, C), :math:`C_{ij} = \rho^{|i - j|}` with ρ = 0.5: the stationary AR(1) process along
+               the components. Its principal variances lie between 1/3 and 3.
+digits         handwritten digits (scikit-learn's bundled set, 1,797 images of 8 x 8 pixels): pixels
+               standardised, projected to their first d principal components, and whitened
+=============  =====================================================================================
+
+Digits are whitened so that they differ from Gaussian inputs in shape alone (dependent components, other tails): unequal
+variances are what "correlated" is for. Standardising and projecting use all images, but no answers.
+
 Axes: E members, P patterns, d inputs. Every member has its own teacher and its own patterns. Training, validation
 and test patterns come from three generators of their own: none contains another, and none changes when the size of
-another does.
+another does. Digits are dealt from one shuffled pack for each member instead: training patterns from its top, test
+patterns from its bottom, validation patterns above those.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -28,10 +46,16 @@ import torch
 from torch import Tensor
 
 from spectral.activations import activation as lookup
-from spectral.streams import Member, Purpose, glorot_uniform, member_streams, standard_normal
+from spectral.streams import Member, Purpose, glorot_uniform, member_streams, standard_normal, symmetric_uniform
 
 TeacherKind = Literal["two-layer", "committee", "linear"]
-InputKind = Literal["gaussian"]
+InputKind = Literal["gaussian", "uniform", "correlated", "digits"]
+
+CORRELATION = 0.5
+"""ρ, the correlation of neighbouring components of correlated inputs."""
+
+DIGITS, DIGITS_DIM = 1_797, 61
+"""Images there are, and pixels that are not the same in all of them: the largest dimension they can be projected to."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +148,25 @@ def make_teacher(
     return Teacher(first, second, "identity" if kind == "linear" else activation)
 
 
+def check_inputs(inputs: str, dim: int, patterns: int) -> None:
+    """That there are `patterns` of that kind in `dim` dimensions, for training, validation and test together.
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown, or digits are asked for that there are not.
+    """
+    if inputs not in get_args(InputKind):
+        raise ValueError(f"unknown inputs {inputs!r}; choose one of {', '.join(get_args(InputKind))}")
+    if inputs == "digits" and patterns > DIGITS:
+        raise ValueError(
+            f"there are {DIGITS:,} digits for training, validation and test together; {patterns:,} patterns were "
+            "asked for. Possible are, for example, 1,300 patterns, of which 300 for validation, and 497 for the test"
+        )
+    if inputs == "digits" and dim > DIGITS_DIM:
+        raise ValueError(f"digits can be projected to {DIGITS_DIM} dimensions at most; {dim} were asked for")
+
+
 def make_task(
     members: Sequence[Member],
     teacher: Teacher,
@@ -132,25 +175,71 @@ def make_task(
     train_patterns: int = 8_000,
     validation_patterns: int = 2_000,
     test_patterns: int = 10_000,
+    label_noise: float = 0.0,
 ) -> Task:
-    """Draw each member's patterns, ``x ~ N(0, 1)^d``, and let its teacher answer them.
+    """Draw each member's patterns, and let its teacher answer them.
+
+    `label_noise` is the standard deviation of Gaussian noise on the training answers, in units of their root mean
+    square for each member. Validation and test answers are clean.
 
     Raises
     ------
     ValueError
-        If `inputs` is unknown.
+        If `inputs` is unknown, or has not as many patterns or dimensions; see `check_inputs`.
+    ImportError
+        If digits are asked for where scikit-learn is not installed.
     """
-    if inputs not in get_args(InputKind):
-        raise ValueError(f"unknown inputs {inputs!r}; choose one of {', '.join(get_args(InputKind))}")
     dim, dtype = teacher.first.shape[-1], teacher.first.dtype
+    check_inputs(inputs, dim, train_patterns + validation_patterns + test_patterns)
+    counts: dict[Purpose, int] = {"train": train_patterns, "validation": validation_patterns, "test": test_patterns}
+    if inputs == "digits":
+        sets = _deal_digits(members, dim, counts)
+    else:
+        sets = {purpose: _draw(inputs, (count, dim), members, purpose) for purpose, count in counts.items()}
+    train, validation, test = (Patterns(x, teacher(x)) for x in (sets[purpose].to(dtype) for purpose in counts))
+    if label_noise:
+        noise = standard_normal((train_patterns,), member_streams(members, "noise"), dtype)
+        rms = train.y.square().mean(-1, keepdim=True).sqrt()
+        train = Patterns(train.x, train.y + label_noise * rms * noise)
+    return Task(teacher, train, validation, test)
 
-    def patterns(count: int, purpose: Purpose) -> Patterns:
-        x = standard_normal((count, dim), member_streams(members, purpose), dtype)
-        return Patterns(x, teacher(x))
 
-    return Task(
-        teacher,
-        train=patterns(train_patterns, "train"),
-        validation=patterns(validation_patterns, "validation"),
-        test=patterns(test_patterns, "test"),
-    )
+def _draw(inputs: str, shape: tuple[int, int], members: Sequence[Member], purpose: Purpose) -> Tensor:
+    """Random inputs (E, P, d) in double precision."""
+    generators = member_streams(members, purpose)
+    if inputs == "uniform":
+        return symmetric_uniform(shape, generators, 3**0.5, torch.float64)
+    z = standard_normal(shape, generators, torch.float64)
+    if inputs == "correlated":
+        step = (1 - CORRELATION**2) ** 0.5
+        for i in range(1, shape[1]):  # x_i = rho x_{i-1} + sqrt(1 - rho^2) z_i
+            z[..., i] = CORRELATION * z[..., i - 1] + step * z[..., i]
+    return z
+
+
+def _deal_digits(members: Sequence[Member], dim: int, counts: dict[Purpose, int]) -> dict[Purpose, Tensor]:
+    """Each member's shuffled pack of digits, dealt to the three sets, (E, P, d)."""
+    pack, end = _digits(dim), DIGITS - counts["test"]
+    cards = {
+        "train": slice(0, counts["train"]),
+        "validation": slice(end - counts["validation"], end),
+        "test": slice(end, DIGITS),
+    }
+    order = torch.stack([torch.randperm(DIGITS, generator=g) for g in member_streams(members, "train")])
+    return {purpose: pack[order[:, cards[purpose]]] for purpose in counts}
+
+
+@functools.lru_cache(maxsize=4)
+def _digits(dim: int) -> Tensor:
+    """All digits in `dim` whitened principal components, (1797, d), double precision; see the module's table."""
+    try:
+        from sklearn.datasets import load_digits
+        from sklearn.decomposition import PCA
+        from sklearn.preprocessing import StandardScaler
+    except ImportError:
+        raise ImportError(
+            "inputs = 'digits' are scikit-learn's, which is not installed here; install it with: "
+            "pip install 'student-teacher-spectral[digits]', or pip install scikit-learn"
+        ) from None
+    pixels = StandardScaler().fit_transform(load_digits().data)
+    return torch.from_numpy(PCA(dim, whiten=True, svd_solver="full").fit_transform(pixels)).contiguous()
