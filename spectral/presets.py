@@ -4,12 +4,13 @@
 preset   what it is for
 =======  ====================================================================================================
 smoke    Does everything run? Seconds; the numbers mean nothing.
-laptop   Some ten minutes on two cores, from nothing: fewer teachers, widths and epochs, the physics right.
+laptop   Ten minutes on two cores, from nothing: fewer teachers, widths and epochs, the physics right.
 paper    The paper's scale and what the book reports: 10 teachers x 3 trials (30 members) for every setting.
 =======  ====================================================================================================
 
-Names are paths: ``grid/spectral/200`` is the spectral student of 200 nodes in the main grid. Teachers and trials of
-`paper` were not looked at before the rules of the book's claims were written down.
+Names are paths: ``grid/spectral/200`` is the spectral student of 200 nodes in the main grid, and
+``universal/h_T=40,d=5/200`` one whose teachers have 40 nodes and 5 inputs. Teachers and trials of `paper` were not
+looked at before the rules of the book's claims were written down.
 """
 
 from __future__ import annotations
@@ -22,6 +23,42 @@ from spectral.experiment import ExperimentConfig, Twin, unknown_name
 
 STUDENTS = ("spectral", *get_args(Twin))
 """The four students of the main grid: the spectral one, and conventional ones with three kinds of settings."""
+
+
+@dataclass(frozen=True)
+class Universal:
+    """Sizes of the experiments on universality. Students have five times their teacher's nodes.
+
+    Time is counted in steps: where a setting has fewer or more batches to an epoch than the others, it is trained for
+    more or fewer epochs, so that the number of steps is the same.
+
+    Attributes
+    ----------
+    common:
+        Settings that these experiments share.
+    teachers, trials:
+        Of every setting.
+    sizes, dims:
+        h_T and d of the grid of teachers; those of `BASE` are among them.
+    committees:
+        h_T of the committees, which have `COMMITTEE_DIM` inputs.
+    activations, inputs, noise, penalties, patterns, epochs:
+        What is varied of the base one by one: activation, kind of inputs, label noise, factor of both penalties,
+        patterns (training and validation), training time.
+    """
+
+    common: dict[str, Any]
+    teachers: int
+    trials: int
+    sizes: tuple[int, ...]
+    dims: tuple[int, ...]
+    committees: tuple[int, ...]
+    activations: tuple[str, ...]
+    inputs: tuple[str, ...]
+    noise: tuple[float, ...]
+    penalties: tuple[float, ...]
+    patterns: tuple[int, ...]
+    epochs: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -42,6 +79,8 @@ class Preset:
         h_S of the variants.
     long:
         Epochs of the experiments on training time.
+    universal:
+        Of the experiments on universality.
     """
 
     common: dict[str, Any]
@@ -52,6 +91,7 @@ class Preset:
     widths_alone: tuple[int, ...]
     width: int
     long: int
+    universal: Universal
 
 
 PRESETS = {
@@ -64,16 +104,44 @@ PRESETS = {
         widths_alone=(30,),
         width=30,
         long=3,
+        universal=Universal(
+            common={"epochs": 2, "patterns": 1_000, "test_patterns": 500},
+            teachers=2,
+            trials=1,
+            sizes=(5, 20),
+            dims=(10,),
+            committees=(5,),
+            activations=("tanh", "erf"),
+            inputs=("uniform", "correlated", "digits"),
+            noise=(0.3,),
+            penalties=(0.1, 10.0),
+            patterns=(500,),
+            epochs=(1,),
+        ),
     ),
     "laptop": Preset(
         common={"epochs": 1_000},
         teachers=5,
         trials=1,
-        widths=(10, 20, 40, 100, 200),
+        widths=(10, 40, 100, 200),
         trials_alone=5,
         widths_alone=(60,),
         width=100,
-        long=2_000,
+        long=1_500,
+        universal=Universal(
+            common={"epochs": 500},
+            teachers=3,
+            trials=1,
+            sizes=(5, 20, 40),
+            dims=(5, 10),
+            committees=(20,),
+            activations=("erf",),
+            inputs=("digits",),
+            noise=(0.3,),
+            penalties=(10.0,),
+            patterns=(1_000,),
+            epochs=(250,),
+        ),
     ),
     "paper": Preset(
         common={"epochs": 2_000},
@@ -84,11 +152,32 @@ PRESETS = {
         widths_alone=(40, 200),
         width=200,
         long=8_000,
+        universal=Universal(
+            common={"epochs": 2_000},
+            teachers=4,
+            trials=3,
+            sizes=(5, 10, 20, 40, 80, 160),
+            dims=(5, 10, 20, 40),
+            committees=(20, 40),
+            activations=("tanh", "erf"),
+            inputs=("uniform", "correlated", "digits"),
+            noise=(0.1, 0.3, 1.0),
+            penalties=(0.1, 0.3, 3.0, 10.0),
+            patterns=(500, 2_000, 5_000, 20_000),
+            epochs=(500, 1_000),
+        ),
     ),
 }
 
 GRID_SEED, TEACHER_SEED, TEACHER_ALONE = 2310, 100, 200
 """Base seed of all trials; seeds of the first teacher of the grid, and of the one teacher of the paper's own design."""
+
+UNIVERSAL_SEED, UNIVERSAL_TEACHERS, COMMITTEES = 2412, 300, 500
+"""For universality: base seed; seed of the first teacher of the grid, where each setting has teachers of its own; seed
+of the first committee."""
+
+BASE, COMMITTEE_DIM = (20, 10), 20
+"""(h_T, d) of the teachers that everything else is varied for, the paper's; inputs of the committees."""
 
 
 def experiments(preset: str) -> dict[str, ExperimentConfig]:
@@ -133,3 +222,50 @@ def _experiments(p: Preset) -> Iterator[tuple[str, ExperimentConfig]]:
         yield f"variant/{name}/{p.width}", replace(middle, **changes)
     for student in ("spectral", "matched"):
         yield f"long/{student}/{p.width}", twins(replace(middle, epochs=p.long))[student]
+    yield from _universal(p.universal)
+
+
+def _universal(u: Universal) -> Iterator[tuple[str, ExperimentConfig]]:
+    common = ExperimentConfig(seed=UNIVERSAL_SEED, teachers=u.teachers, trials=u.trials, **u.common)
+
+    def named(setting: str, config: ExperimentConfig) -> tuple[str, ExperimentConfig]:
+        config = replace(config, student_hidden=5 * config.teacher_hidden)
+        return f"universal/{setting}/{config.student_hidden}", config
+
+    def with_patterns(config: ExperimentConfig, **changes: Any) -> ExperimentConfig:
+        """`config` with other patterns and as many steps as before."""
+        changed = replace(config, **changes)
+        return replace(changed, epochs=max(1, round(config.epochs * _batches(config) / _batches(changed))))
+
+    cells = [(size, dim) for size in u.sizes for dim in u.dims]
+    teachers = {cell: UNIVERSAL_TEACHERS + u.teachers * index for index, cell in enumerate(cells)}
+    for (size, dim), seed in teachers.items():
+        yield named(f"h_T={size},d={dim}", replace(common, teacher_hidden=size, input_dim=dim, teacher_seed=seed))
+    base = replace(common, teacher_hidden=BASE[0], input_dim=BASE[1], teacher_seed=teachers[BASE])
+    for activation in u.activations:
+        yield named(f"activation={activation}", replace(base, activation=activation))
+    for index, size in enumerate(u.committees):
+        shape: dict[str, Any] = {
+            "teacher_hidden": size,
+            "input_dim": COMMITTEE_DIM,
+            "teacher_seed": COMMITTEES + u.teachers * index,
+        }
+        for activation in ("relu", "erf"):
+            config = replace(common, teacher="committee", activation=activation, **shape)
+            yield named(f"committee={activation},h_T={size}", config)
+    few = {"patterns": 1_300, "validation_fraction": 300 / 1_300, "test_patterns": 497}  # all the digits there are
+    for inputs in u.inputs:
+        yield named(f"inputs={inputs}", with_patterns(base, inputs=inputs, **(few if inputs == "digits" else {})))
+    for level in u.noise:
+        yield named(f"noise={level:g}", replace(base, label_noise=level))
+    for factor in u.penalties:
+        yield named(f"penalty={factor:g}", replace(base, l2_phi=factor * base.l2_phi, l2_lam=factor * base.l2_lam))
+    for patterns in u.patterns:
+        yield named(f"patterns={patterns}", with_patterns(base, patterns=patterns))
+    for epochs in u.epochs:
+        yield named(f"epochs={epochs}", replace(base, epochs=epochs))
+
+
+def _batches(config: ExperimentConfig) -> int:
+    """In an epoch, with the partial one at its end."""
+    return -(-config.train_patterns // config.batch_size)

@@ -28,7 +28,7 @@ def test_no_experiment_comes_twice(preset):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_no_two_members_share_a_random_stream(preset):
     members = sorted({member for config in experiments(preset).values() for member in config.members})
-    for purpose in ("train", "validation", "test", "initial", "order"):
+    for purpose in ("train", "validation", "test", "initial", "order", "noise"):
         states = {generator.get_state().numpy().tobytes() for generator in member_streams(members, purpose)}
         assert len(states) == len(members)
     teachers = {member.teacher_seed: member for member in members}
@@ -47,6 +47,7 @@ def test_presets_have_the_same_experiments_at_their_own_sizes(preset):
         "m=20": 4,
         "variant": 5,
         "long": 2,
+        "universal": sum(1 for name in experiments(preset) if name.startswith("universal/")),
     }
     for name, config in experiments(preset).items():
         _, student, width = name.split("/")
@@ -67,6 +68,8 @@ def test_paper_is_the_paper_s_scale():
             config = paper[f"one-teacher/{student}/{width}"]
             assert (config.teachers, config.trials) == (1, 30)
     for name, config in paper.items():
+        if name.startswith("universal/"):
+            continue
         assert config.epochs == (8_000 if name.startswith("long/") else 2_000)
         assert len(config.members) == 30
         same = ("input_dim", "teacher_hidden", "patterns", "test_patterns", "validation_fraction", "activation")
@@ -80,8 +83,11 @@ def test_paper_keeps_away_from_seeds_that_were_looked_at():
     for config in experiments("paper").values():
         assert config.seed != 0
         assert all(member.seed != 0 and member.teacher_seed >= 100 for member in config.members)
-    grid, alone = (experiments("paper")[f"{design}/spectral/200"].members for design in ("grid", "one-teacher"))
-    assert not {member.teacher_seed for member in grid} & {member.teacher_seed for member in alone}
+    designs = ("grid/spectral/200", "one-teacher/spectral/200", "universal/h_T=20,d=10/100")
+    teachers = [{member.teacher_seed for member in experiments("paper")[name].members} for name in designs]
+    assert sum(map(len, teachers)) == len(set.union(*teachers))
+    universal = {config.seed for name, config in experiments("paper").items() if name.startswith("universal/")}
+    assert not universal & {config.seed for name, config in experiments("paper").items() if name.startswith("grid/")}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -122,3 +128,68 @@ def test_variants_change_one_thing():
 def test_smaller_presets_are_quicker():
     smoke, laptop, paper = (sum(map(expected_seconds, experiments(name).values())) for name in PRESETS)
     assert 10 * smoke < laptop < paper / 10
+
+
+def universal(preset: str) -> dict[str, ExperimentConfig]:
+    """The experiments on universality by their settings, the middle of their names."""
+    found = [(name.split("/"), config) for name, config in experiments(preset).items()]
+    return {setting: config for (design, setting, _), config in found if design == "universal"}
+
+
+def test_universality_is_tried_over_sizes_and_dimensions():
+    """Four teachers of their own in every cell of the grid, three trials, students of five times their nodes."""
+    paper, seeds = universal("paper"), []
+    for size in (5, 10, 20, 40, 80, 160):
+        for dim in (5, 10, 20, 40):
+            config = paper[f"h_T={size},d={dim}"]
+            assert (config.teacher_hidden, config.input_dim, config.student_hidden) == (size, dim, 5 * size)
+            assert (config.teachers, config.trials, config.teacher_second, config.epochs) == (4, 3, 10, 2_000)
+            seeds += range(config.teacher_seed, config.teacher_seed + 4)
+    assert len(seeds) == len(set(seeds)) == 96
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_universality_varies_one_thing_at_a_time(preset):
+    may_differ = {
+        "activation": {"activation"},
+        "inputs": {"inputs"},
+        "noise": {"label_noise"},
+        "penalty": {"l2_phi", "l2_lam"},
+        "patterns": {"patterns", "epochs"},
+        "epochs": {"epochs"},
+    }
+    settings = universal(preset)
+    base = settings["h_T=20,d=10"]
+    seen = {setting.split("=")[0] for setting in settings}
+    assert seen == {"h_T", "committee", *may_differ}
+    for setting, config in settings.items():
+        kind = setting.split("=")[0]
+        if kind not in may_differ:
+            continue
+        one, other = config.changed(everything=True), base.changed(everything=True)
+        allowed = may_differ[kind]
+        if setting == "inputs=digits":
+            allowed = allowed | {"patterns", "test_patterns", "validation_fraction", "epochs"}
+            assert (config.train_patterns, config.validation_patterns, config.test_patterns) == (1_000, 300, 497)
+        assert {field for field in one if one[field] != other[field]} <= allowed
+        assert config.members == base.members
+        if kind != "epochs" and preset != "smoke":  # two epochs cannot be divided
+            steps = [c.epochs * math.ceil(c.train_patterns / c.batch_size) for c in (config, base)]
+            assert steps[0] == pytest.approx(steps[1], rel=0.002)
+    assert settings["penalty=10"].l2_phi / base.l2_phi == pytest.approx(10)
+    assert settings["penalty=10"].l2_lam / base.l2_lam == pytest.approx(10)
+
+
+def test_committees_of_both_activations_share_their_weights():
+    for preset in PRESETS:
+        settings = universal(preset)
+        for setting, config in settings.items():
+            if setting.startswith("committee=relu"):
+                other = settings[setting.replace("relu", "erf")]
+                assert replace(config, activation="erf") == other
+                assert config.teacher == "committee"
+
+
+def test_laptop_stays_within_ten_minutes():
+    assert sum(map(expected_seconds, experiments("laptop").values())) < 600
+    assert sum(map(expected_seconds, universal("laptop").values())) < 120
