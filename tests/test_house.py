@@ -12,7 +12,7 @@ import torch
 
 SPECTRAL = Path(__file__).parents[1] / "spectral"
 FLOORS = [
-    {"activations", "scaling", "streams"},
+    {"activations", "scaling", "streams", "theory"},
     {"layers", "tasks"},
     {"penalties", "students"},
     {"measures", "prune"},

@@ -1,0 +1,135 @@
+r"""What removing nodes of a committee costs, from its weights alone; numpy and scipy only.
+
+A committee of h nodes answers :math:`y(x) = \sum_k v_k\, g(w_k \cdot x)`, with x ~ N(0, 1)^d. Silencing the nodes of a
+set S changes the answer by :math:`-\sum_{k \in S} v_k\, g(w_k \cdot x)`, so the mean squared error of what is left is
+
+.. math::  \Delta(S) = \sum_{k, l \in S} v_k v_l\, K(w_k, w_l), \qquad
+           K(w, w') = \mathbb{E}\big[g(w \cdot x)\, g(w' \cdot x)\big] .
+
+For relu, K is the arc-cosine kernel of order one (Cho and Saul, NeurIPS 2009); for :math:`\mathrm{erf}(z/\sqrt2)`
+the arcsine kernel (Williams, NeurIPS 1996). With :math:`\theta` the angle between w and w':
+
+.. math::
+
+   K_{relu} = \frac{\lvert w\rvert \lvert w'\rvert}{2\pi} \big(\sin\theta + (\pi - \theta) \cos\theta\big), \qquad
+   K_{erf} = \frac2\pi \arcsin \frac{w \cdot w'}{\sqrt{(1 + \lvert w\rvert^2)(1 + \lvert w'\rvert^2)}} .
+
+**Equal nodes.** Let c be the correlation of two different nodes' answers, K(w, w') / K(w, w), mean over random
+directions, and let a fraction f = k/h of equal nodes be removed. Then
+
+.. math::  \frac{\Delta}{\mathbb{E}[y^2]} = \frac{(1 - c) f + c\,h f^2}{(1 - c) + c\,h} .
+
+Nodes whose signs are random (odd g such as erf, where w and -w are equally likely) have c = 0, and the error grows as
+f: exponent 1. The answers of relu nodes all have the same sign, c tends to :math:`1/\pi` in many dimensions, and the
+error grows as :math:`f^2` once more than (1 - c)/c = :math:`\pi - 1` nodes are gone: exponent 2. With fewer removed it
+is 1 for them, too. How wide that first part is in f shrinks as 1/h: only an infinite teacher has a sharp exponent.
+
+**The weakest first.** Nodes are not equal, and the first to go are the shortest. With r(u) the norm below which a
+fraction u of nodes lies, sums over removed nodes become :math:`\int_0^f r` and :math:`\int_0^f r^2`. Weights that are
+spread over d dimensions with a finite density at zero have :math:`r(u) \sim u^{1/d}` near the lower end, so that the
+exponents become
+
+.. math::  \beta = 1 + 2/d \quad (c = 0), \qquad \beta = 2 + 2/d \quad (c > 0,\ h \to \infty) .
+
+So the exponent has two classes, random signs and equal signs, and depends on the dimension of the inputs within each.
+
+Axes: h nodes, d inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.special
+
+
+def kernel(first: np.ndarray, activation: str) -> np.ndarray:
+    """K of all pairs of rows of `first` (h, d), shape (h, h); "relu", "erf" or "identity".
+
+    Raises
+    ------
+    ValueError
+        If there is no closed form for `activation`, or `first` is not a matrix.
+    """
+    first = np.asarray(first, float)
+    if first.ndim != 2:
+        raise ValueError(f"first must hold one row of incoming weights for every node; got shape {first.shape}")
+    if activation not in _KERNELS:
+        raise ValueError(f"no closed form is known for {activation!r}; there is one for {', '.join(_KERNELS)}")
+    return _KERNELS[activation](first @ first.T)
+
+
+def _arc_cosine(gram: np.ndarray) -> np.ndarray:
+    norm = np.sqrt(np.diag(gram))
+    both = np.outer(norm, norm)
+    cosine = np.clip(np.divide(gram, both, out=np.zeros_like(gram), where=both > 0), -1, 1)
+    return both / (2 * np.pi) * (np.sqrt(1 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine)
+
+
+def _arcsine(gram: np.ndarray) -> np.ndarray:
+    scale = np.sqrt(1 + np.diag(gram))
+    return 2 / np.pi * np.arcsin(gram / np.outer(scale, scale))
+
+
+_KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "relu": _arc_cosine,
+    "erf": _arcsine,
+    "identity": lambda gram: gram,
+}
+
+
+def pruning_curve(
+    first: np.ndarray, activation: str, *, outgoing: np.ndarray | None = None, order: np.ndarray | None = None
+) -> np.ndarray:
+    """Mean squared error of a pruned committee over E[y^2], for n = 0 … h nodes kept, shape (h + 1,).
+
+    Parameters
+    ----------
+    first, outgoing:
+        Incoming weights (h, d), and v of shape (h,), default ones.
+    order:
+        The nodes from the first to keep to the first to go; default from the longest ``|v_k| |w_k|`` to the shortest.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or `order` is not a permutation of the nodes.
+    """
+    first = np.asarray(first, float)
+    v = np.ones(len(first)) if outgoing is None else np.asarray(outgoing, float)
+    if v.shape != first.shape[:1]:
+        raise ValueError(f"outgoing must hold one weight for each of {len(first)} nodes; got shape {v.shape}")
+    if order is None:
+        order = np.argsort(-np.abs(v) * np.linalg.norm(first, axis=1), kind="stable")
+    if not np.array_equal(np.sort(order), np.arange(len(first))):
+        raise ValueError(f"order must be a permutation of {len(first)} nodes; got {order}")
+    cost = (np.outer(v, v) * kernel(first, activation))[np.ix_(order, order)]
+    tail = cost[::-1, ::-1].cumsum(0).cumsum(1).diagonal()[::-1]  # entry n: sum over nodes n, n + 1, ...
+    return np.append(tail, 0.0) / tail[0]
+
+
+def relu_correlation(dim: int) -> float:
+    r"""Correlation c of relu nodes: K(w, w') / K(w, w), mean over independent directions in `dim` dimensions.
+
+    :math:`c = 2 d\, a^2` with a the mean of relu over a component of a unit vector; it falls to :math:`1/\pi`.
+    """
+    mean = scipy.special.gammaln(dim / 2) - scipy.special.gammaln((dim + 1) / 2)
+    return float(2 * dim * (np.exp(mean) / (2 * np.sqrt(np.pi))) ** 2)
+
+
+def equal_nodes(fraction: np.ndarray, size: float, correlation: float) -> np.ndarray:
+    """Error over E[y^2] when that fraction of `size` equal nodes is gone; see the module's formula."""
+    linear, square = 1 - correlation, correlation * size
+    return (linear * fraction + square * fraction**2) / (linear + square)
+
+
+def local_exponent(removed: np.ndarray, correlation: float) -> np.ndarray:
+    """Slope d log(error) / d log(f) when that many equal nodes are gone: 1 for few, 2 for many unless c = 0."""
+    linear, square = 1 - correlation, correlation * removed
+    return (linear + 2 * square) / (linear + square)
+
+
+def limit_exponent(dim: int, *, aligned: bool) -> float:
+    """Exponent of an infinite teacher close to its transition, the shortest nodes removed first."""
+    return (2.0 if aligned else 1.0) + 2 / dim
