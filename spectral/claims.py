@@ -1,8 +1,8 @@
 """The ledger: what the paper claims, what was measured, and the verdict by a rule that was written down before.
 
-``book/claims.yaml`` holds claims, quantities and rules, and explains how a rule is read; `spectral.quantities` measures
-them. ``book/verdicts.json`` holds what was last announced: the book shows that, and a test measures everything again
-and fails if a value or a verdict has changed without being announced.
+``book/claims.yaml`` holds claims, quantities and rules, and explains how a rule is read; `spectral.quantities` and
+`spectral.universality` measure them. ``book/verdicts.json`` holds what was last announced: the book shows that, and a
+test measures everything again and fails if a value or a verdict has changed without being announced.
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ import yaml
 from spectral.experiment import ConfigError, unknown_name
 from spectral.quantities import (
     BENCH,
-    CHOICES,
     NOT_REPRODUCED,
     PARTLY,
-    QUANTITIES,
     REPRODUCED,
     Bounds,
     Part,
@@ -31,6 +29,7 @@ from spectral.quantities import (
 )
 from spectral.scaling import Interval
 from spectral.store import REPOSITORY, Store, write_atomically
+from spectral.universality import CHOICES, QUANTITIES
 
 LEDGER, ANNOUNCED = REPOSITORY / "book" / "claims.yaml", REPOSITORY / "book" / "verdicts.json"
 
@@ -94,11 +93,12 @@ def _claim(entry: dict[str, Any], ledger: dict[str, Any]) -> Claim:
         raise unknown_name(f"entry of claim {entry['id']}:", name, CLAIM_ENTRIES)
     for part in entry["parts"]:
         _check(part, entry["id"])
-        widths = part.get("widths", [part["width"]] if "width" in part else ledger["widths"])
+        quantity = QUANTITIES[part["quantity"]]
+        widths = part.get("widths", [part["width"]] if "width" in part else ledger["widths"] if quantity.widths else [])
         inner, outer = (_bounds(part[name], entry["id"]) for name in ("reproduced", "partly"))
         if not (outer[0] <= inner[0] and inner[1] <= outer[1]):
             raise ConfigError(f"claim {entry['id']}: partly {outer} must be the wider of the two bounds, not {inner}")
-        if QUANTITIES[part["quantity"]].single and len(widths) != 1:
+        if quantity.single and len(widths) != 1:
             raise ConfigError(f"claim {entry['id']}: {part['quantity']} is measured at one width, not at {widths}")
         choice = {name: part[name] for name in CHOICES if name in part}
         parts.append(Part(part["quantity"], inner, outer, tuple(widths), choice, part.get("meaning", "")))
@@ -109,8 +109,9 @@ def _check(part: dict[str, Any], claim: str) -> None:
     """That a part names a quantity there is, and chooses what that needs, of what can be chosen."""
     if part["quantity"] not in QUANTITIES:
         raise unknown_name(f"quantity of claim {claim}:", part["quantity"], QUANTITIES)
-    needs = QUANTITIES[part["quantity"]].needs
-    allowed = {"quantity", "meaning", "reproduced", "partly", "width", "widths", *needs}
+    needs, widths = QUANTITIES[part["quantity"]].needs, {"width", "widths"}
+    allowed = {"quantity", "meaning", "reproduced", "partly", *needs}
+    allowed |= widths if QUANTITIES[part["quantity"]].widths else set()
     for name in part.keys() - allowed:
         raise unknown_name(f"entry of {part['quantity']} in claim {claim}:", name, allowed)
     for name in needs:
@@ -147,7 +148,7 @@ def ledger(
             measured: list[Interval | None] = [None] * len(claim.parts)
             verdicts = [NOT_TESTABLE] * len(claim.parts)
         else:
-            measured = [measure(part, reader, settings) for part in claim.parts]
+            measured = [measure(part, reader, settings, QUANTITIES) for part in claim.parts]
             verdicts = [
                 MISSING if m is None else part.verdict(m) for part, m in zip(claim.parts, measured, strict=True)
             ]

@@ -40,9 +40,9 @@ REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly reproduced", "not rep
 
 Bounds = tuple[float, float]
 Statistic = Callable[[np.ndarray], np.ndarray]
-Values = tuple[np.ndarray, Statistic]
+Values = tuple[np.ndarray, Statistic] | tuple[np.ndarray, Statistic, bool]
 """A value for every member, (T, K, ...), and what they amount to: from (..., T, K, ...) with any number of leading
-draws to (...)."""
+draws to (...). True beside them says that the third axis counts settings with teachers of their own."""
 
 
 class MissingRun(LookupError):
@@ -71,7 +71,7 @@ class Part:
 
 
 class Reader:
-    """The runs of a preset's main grid, from the store alone: nothing is trained."""
+    """The runs of a preset, from the store alone: nothing is trained."""
 
     def __init__(self, preset: str, store: Store, bench: Path = BENCH) -> None:
         self.preset, self._store, self._bench = preset, store, bench
@@ -79,13 +79,21 @@ class Reader:
         self._read: dict[str, Runs] = {}
 
     def runs(self, student: str, width: int) -> Runs:
-        """One setting; raises MissingRun if it is not there."""
-        name = f"grid/{student}/{width}"
+        """One setting of the main grid; raises MissingRun if it is not there."""
+        return self.named(f"grid/{student}/{width}")
+
+    def named(self, name: str) -> Runs:
+        """Any experiment of the preset; raises MissingRun if it is not there."""
         if name not in self._read:
             if name not in self._experiments or not self._store.has(self._experiments[name].hash()):
                 raise MissingRun(name)
             self._read[name] = run(self._experiments[name], store=self._store)
         return self._read[name]
+
+    @property
+    def names(self) -> list[str]:
+        """All experiments of the preset."""
+        return list(self._experiments)
 
     @cached_property
     def bench(self) -> dict[str, Any]:
@@ -93,15 +101,6 @@ class Reader:
         if not self._bench.exists():
             raise MissingRun(self._bench.name)
         return load(self._bench)
-
-
-def measure(part: Part, reader: Reader, settings: Mapping[str, Any]) -> Interval | None:
-    """A part's quantity with its interval; None if its runs are not there."""
-    try:
-        measured = QUANTITIES[part.quantity].measure(reader, part)
-    except MissingRun:
-        return None
-    return measured if isinstance(measured, Interval) else bootstrap(*measured, **settings)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
@@ -258,14 +257,22 @@ def pruning_cost(reader: Reader, part: Part) -> Values:
     return _over_widths(reader, part, part.choice["student"], cost), _mean
 
 
+def rank_sweep(runs: Runs) -> Tensor:
+    """Test error of every member when the n nodes of the highest scores are kept, n = 0 ..., (E, N).
+
+    N is one more than the largest number of nodes that any member has left: the others are silent already.
+    """
+    task, student, _ = _rebuilt(runs)
+    order = rank(runs.scores)[:, : int((runs.scores > 0).sum(-1).max())]
+    cut_nodes(student, order)
+    return prune_sweep(student, task.test, torch.arange(order.shape[1]).expand_as(order))
+
+
 def onset(reader: Reader, part: Part) -> Values:
     """Smallest number of nodes from which on upwards the error has grown by less than 0.01."""
 
     def smallest(runs: Runs) -> Tensor:
-        task, student, _ = _rebuilt(runs)
-        order = rank(runs.scores)[:, : int((runs.scores > 0).sum(-1).max())]  # the others are silent already
-        cut_nodes(student, order)
-        sweep = prune_sweep(student, task.test, torch.arange(order.shape[1]).expand_as(order))
+        sweep = rank_sweep(runs)
         grown = sweep - sweep[:, -1:] >= 0.01 * sweep[:, :1]  # (E, n), n = 0 ...
         return (grown * torch.arange(1, grown.shape[1] + 1)).amax(-1)
 
@@ -284,11 +291,15 @@ def step_cost_ratio(reader: Reader, part: Part) -> Interval:
 
 
 class Quantity(NamedTuple):
-    """How a quantity is measured, and what a part has to choose for it; `single` ones are measured at one width."""
+    """How a quantity is measured, and what a part has to choose for it.
+
+    `single` ones are measured at one width, those without `widths` not in the main grid.
+    """
 
     measure: Callable[[Reader, Part], Values | Interval]
     needs: tuple[str, ...]
     single: bool = False
+    widths: bool = True
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -314,3 +325,14 @@ QUANTITIES: dict[str, Quantity] = {
     "onset": Quantity(onset, ("student",)),
     "step_cost_ratio": Quantity(step_cost_ratio, (), single=True),
 }
+
+
+def measure(
+    part: Part, reader: Reader, settings: Mapping[str, Any], known: Mapping[str, Quantity] = QUANTITIES
+) -> Interval | None:
+    """A part's quantity, one of the `known`, with its interval; None if its runs are not there."""
+    try:
+        measured = known[part.quantity].measure(reader, part)
+    except MissingRun:
+        return None
+    return measured if isinstance(measured, Interval) else bootstrap(*measured, **settings)

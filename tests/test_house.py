@@ -24,6 +24,7 @@ FLOORS = [
     {"bench", "sweep", "tables", "verify"},
     {"bench_tables", "figures"},
     {"quantities"},
+    {"universality"},
     {"claims"},
     {"__init__", "chapter"},
     {"__main__"},
