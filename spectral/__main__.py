@@ -147,14 +147,15 @@ def _sweep(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     store = Store.default()
-    states, old = status(experiments(options.preset), store), stale(store)
+    chosen = experiments(options.preset)
+    states, old = status(chosen, store), stale(store)
     if options.json:
         print(_json({"experiments": states, "stale": old}))
     else:
         for name, state in states.items():
-            print(f"{name:28} {state}")
+            print(f"{name:34} {chosen[name].hash()} {state}")
         for name, reason in old.items():
-            print(f"{name:28} stale: {reason}")
+            print(f"{name:34} stale: {reason}")
         there = sum(state in ("committed", "local") for state in states.values())
         print(f"{there} of {len(states)} experiments of preset {options.preset} are there; {len(old)} stale results")
     if any(state.startswith("damaged") for state in states.values()):

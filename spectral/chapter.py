@@ -24,6 +24,9 @@ _INJECTED = "# Parameters"  # how papermill begins the cell that it adds
 
 Key = TypeVar("Key")
 
+MOST_NAMES = 6
+"""How many runs a line of provenance names."""
+
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 MARKS = {REPRODUCED: "✔", PARTLY: "◐", NOT_REPRODUCED: "✘"}
@@ -280,7 +283,9 @@ def provenance(notebook: str, namespace: Mapping[str, Any], *runs: Runs) -> Any:
     config, first = runs[0].config, runs[0].provenance
     count = f"{_count(config.teachers, 'teacher')} × {_count(config.trials, 'trial')}"
     seconds = sum(run.provenance["cpu_seconds"] for run in runs)
-    names = ", ".join(f"`{run.provenance['hash']}`" for run in runs)
+    names = ", ".join(f"`{run.provenance['hash']}`" for run in runs[:MOST_NAMES])
+    if len(runs) > MOST_NAMES:
+        names += f" and {len(runs) - MOST_NAMES} more (all are listed by `python -m spectral status`)"
     return Markdown(
         f"*{count}, {config.epochs:,} epochs; trained in {readable_time(seconds)} of processor time on "
         f"{first['machine']} ({first['device']}), torch {first['torch'].split('+')[0]}, {first['date'][:10]}. "

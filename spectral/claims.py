@@ -195,11 +195,10 @@ def announce(judged: Sequence[Judged], path: Path = ANNOUNCED) -> None:
     Raises
     ------
     ConfigError
-        If a claim has no verdict, since its runs are missing or belong to another preset.
+        If the ledger is that of a preset that decides nothing.
     """
-    open_claims = [entry.claim.id for entry in judged if entry.verdict in (MISSING, NOT_TESTABLE)]
-    if open_claims:
-        raise ConfigError(f"there is nothing to announce of {', '.join(open_claims)}: no verdict; see sweep paper")
+    if any(entry.verdict == NOT_TESTABLE for entry in judged):
+        raise ConfigError("there is nothing to announce: claims are judged at preset paper")
     write_atomically(path, (json.dumps(announcement(judged), indent=1, ensure_ascii=False) + "\n").encode())
 
 

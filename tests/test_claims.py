@@ -292,10 +292,10 @@ def test_what_changes_has_to_be_announced(tmp_path):
     assert claims.unannounced([made()], []) == ["size: not announced"]
 
 
-def test_what_has_no_verdict_is_not_announced(tmp_path):
+def test_what_decides_nothing_is_not_announced(tmp_path):
     path = tmp_path / "verdicts.json"
-    with pytest.raises(ConfigError, match="nothing to announce of size"):
-        claims.announce([replace(made(), verdict=claims.MISSING)], path)
+    with pytest.raises(ConfigError, match="nothing to announce: claims are judged at preset paper"):
+        claims.announce([replace(made(), verdict=claims.NOT_TESTABLE)], path)
     assert not path.exists()
 
 
