@@ -147,7 +147,8 @@ class Estimate:
         return f"{self:.3g}"
 
     def brief(self, spec: str) -> str:
-        """Mean and interval without the number of trials, as in ``21.0 [18.5, 23.5]``."""
+        """Mean and interval without the number of trials, as in ``21.0 [18.5, 23.5]``; zero has no sign."""
+        spec = f"z{spec}" if spec.startswith(".") else spec
         return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
     def __format__(self, spec: str) -> str:

@@ -137,6 +137,10 @@ def test_intervals_are_taken_over_teachers():
         over_teachers(values, 3)
 
 
+def test_zero_has_no_sign():
+    assert measures.Estimate(-0.04, -0.2, 0.1, 5).brief(".1f") == "0.0 [-0.2, 0.1]"
+
+
 def test_geometric_mean_by_hand():
     """1, 4 and 16: logarithms 0, log 4, 2 log 4."""
     e = geometric([1.0, 4.0, 16.0])
