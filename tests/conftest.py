@@ -1,8 +1,11 @@
-"""Shared fixtures: a toy student that can be checked by hand, and a small trained-size experiment in float64."""
+"""Shared fixtures: a toy student that can be checked by hand, a small experiment in float64, the built book."""
+
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+from rendered import build
 
 from spectral import ExperimentConfig, Student
 
@@ -40,3 +43,9 @@ def small() -> ExperimentConfig:
         batch_size=60,
         dtype="float64",
     )
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """The book built from the committed chapters, once for all tests that read it."""
+    return build(tmp_path_factory.mktemp("site"))

@@ -10,10 +10,9 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
-import yaml
 from papermill.exceptions import PapermillExecutionError
+from rendered import ROOT, pages
 
-ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 SMALL = {
     "epochs": 3,
@@ -169,22 +168,6 @@ class Page(HTMLParser):
             self.loaded.append(found["src"])
         if tag == "a" and found.get("href"):
             self.links.append(found["href"])
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
-    """The book built from the committed chapters, with warnings as errors."""
-    out = tmp_path_factory.mktemp("site")
-    command = Path(sys.executable).with_name("jupyter-book")
-    call = [command, "build", ROOT, "--path-output", out, "-W", "-n", "--keep-going"]
-    built = subprocess.run(call, capture_output=True, text=True)
-    assert built.returncode == 0, built.stdout[-3_000:] + built.stderr[-3_000:]
-    return out / "_build" / "html"
-
-
-def pages() -> list[str]:
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
 
 
 def test_every_page_of_the_table_of_contents_is_there(site):
