@@ -35,7 +35,7 @@ lint: $(READY)  ## style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-unit: $(READY)  ## unit tests, a smoke run of every chapter, the book built with warnings as errors
+unit: $(READY)  ## unit tests, a smoke run of every chapter, the book built strictly and read in a browser
 	$(BIN)/python -m pytest
 
 notebooks: $(READY)  ## execute the committed chapters again and compare what they print

@@ -1,0 +1,307 @@
+"""The book in a reader's browser: light and dark, wide and narrow, without a network.
+
+Pages are opened as files. That is what `make book` names at its end, and it lets the network be shut off as a whole:
+a server on this machine would need a part of it. Searching is also tested over HTTP, as the book is published.
+"""
+
+import io
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import matplotlib.image
+import nbformat
+import numpy as np
+import pytest
+from rendered import ROOT, pages
+
+PROGRAMS = ("chromium", "google-chrome", "chromium-browser")
+CHECKS = Path(__file__).with_name("reader.js").read_text()
+WIDE, NARROW = 1280, 390  # pixels: a laptop, a telephone
+
+
+def absent(what: str) -> None:
+    """Skip aloud; in CI fail, so that the test is not lost there in silence."""
+    message = f"THE BOOK WAS NOT OPENED IN A BROWSER. Missing: {what}"
+    if os.environ.get("CI"):
+        pytest.fail(f"{message} (CI is set, so this is a failure)", pytrace=False)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="module")  # not longer: Playwright's event loop would be in the way of the notebooks' tests
+def browser():
+    """The system's Chromium. Nothing but this machine has an address in it."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        absent("the Python package playwright; pip install -r requirements.txt")
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        absent(f"one of {', '.join(PROGRAMS)}; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        addresses = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+        browser = playwright.chromium.launch(executable_path=program, args=[addresses])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser):
+    """The one tab in which all pages are opened, one after the other: what they share is read once. It is offline."""
+    with browser.new_context(offline=True) as context:
+        yield context.new_page()
+
+
+@contextmanager
+def opened(page, address: str, home: str, *, scheme: str = "light", width: int = WIDE) -> Iterator[list[str]]:
+    """The complaints that a page causes while it is open; all that it loads should lie below `home`."""
+    complaints = []
+
+    def said(message):
+        if message.type == "error":
+            complaints.append(f"console error: {message.text} ({message.location['url']})")
+
+    def asked(request):
+        if not request.url.startswith((home, "data:", "blob:")):
+            complaints.append(f"outside the book: {request.url}")
+
+    listeners = {
+        "console": said,
+        "pageerror": lambda error: complaints.append(f"uncaught error: {error}"),
+        "request": asked,
+        "requestfailed": lambda request: complaints.append(f"not loaded: {request.url} ({request.failure})"),
+    }
+    page.goto("about:blank")  # the last complaints of what was open before
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # nothing is measured half-way
+    for event, listener in listeners.items():
+        page.on(event, listener)
+    page.goto(address)
+    yield complaints
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
+
+
+def unreadable(page) -> list[str]:
+    """Figures whose ground is dark: their axes and text are black, whatever the page's colours."""
+    found = []
+    for image in page.locator("article .cell_output img").all():
+        if image.is_visible():
+            png = matplotlib.image.imread(io.BytesIO(image.screenshot()))[..., :3]  # height, width, colour; 0 to 1
+            edge = np.concatenate([png[3], png[-4], png[:, 3], png[:, -4]])
+            if np.median(edge.mean(-1)) < 0.7:
+                found.append(f"a figure has no light ground: {image.get_attribute('src')}")
+    return found
+
+
+FOCUS = """() => {
+    document.getAnimations().forEach(animation => animation.finish());  // the skip link slides in
+    const element = document.activeElement, {outlineStyle, boxShadow} = getComputedStyle(element);
+    const box = element.getBoundingClientRect();
+    const kinds = {
+        "the link past the navigation": ".skip-link a",
+        "search": ".search-button__button",
+        "the menu": ".primary-toggle",
+        "another page": "nav.bd-links a:not(.current)",
+    };
+    return {
+        kind: Object.keys(kinds).find(kind => element.matches(kinds[kind])),
+        seen: (outlineStyle !== "none" || boxShadow !== "none") && box.right > 0 && box.left < innerWidth
+            && box.bottom > 0 && box.top < innerHeight,
+        text: (element.getAttribute("aria-label") || element.innerText || element.tagName).trim(),
+    };
+}"""
+
+
+def unreachable(page) -> list[str]:
+    """What a reader without a mouse does not get to: the skip link, search, and another page by the navigation."""
+    complaints = []
+
+    def reach(kind: str, key: str = "Tab", most: int = 30) -> bool:
+        for _ in range(most):
+            page.keyboard.press(key)
+            focus = page.evaluate(FOCUS)
+            if focus["kind"] and not focus["seen"]:
+                complaints.append(f"the keyboard's focus cannot be seen on: {focus['text']}")
+            if focus["kind"] == kind:
+                return True
+        complaints.append(f"the keyboard does not reach {kind}")
+        return False
+
+    reach("the link past the navigation", most=1)
+    reach("search")
+    if not page.locator("nav.bd-links").first.is_visible() and reach("the menu", "Shift+Tab"):
+        page.keyboard.press("Enter")
+    reach("another page")
+    return complaints
+
+
+def unopened(page) -> list[str]:
+    """What does not open when a link has the keyboard's focus and Enter is pressed."""
+    target = page.evaluate("document.activeElement.href")
+    page.keyboard.press("Enter")
+    try:
+        page.wait_for_url(target, wait_until="commit", timeout=5_000)
+    except Exception as error:  # of Playwright, which is imported only where it is there
+        return [f"the keyboard does not open {target}: {error}"]
+    return []
+
+
+def read(page, site: Path, path: Path, *, width: int, schemes: tuple[str, ...], figures: int) -> list[str]:
+    """All that is wrong with a page of the book that should show so many figures; it is loaded in the first scheme."""
+    with opened(page, path.as_uri(), f"{site.as_uri()}/", scheme=schemes[0], width=width) as complaints:
+        for scheme in schemes:
+            page.emulate_media(color_scheme=scheme)
+            complaints += page.evaluate(f"({CHECKS})", {"scheme": scheme, "figures": figures})
+            if scheme == "dark":
+                complaints += unreadable(page)
+        complaints += unreachable(page)
+    return list(dict.fromkeys(complaints)) or unopened(page)  # outside: what the other page complains of is its own
+
+
+def figures(name: str) -> int:
+    """How many figures a page has to show: the images among the outputs of its notebook."""
+    path = ROOT / f"{name}.ipynb"
+    cells = nbformat.read(path, 4).cells if path.exists() else []
+    shown = [cell for cell in cells if not {"remove-cell", "remove-output"} & set(cell.metadata.get("tags", []))]
+    outputs = [output.get("data", {}) for cell in shown for output in cell.get("outputs", [])]
+    return sum(any(kind.startswith("image/") for kind in data) for data in outputs)
+
+
+@pytest.mark.parametrize(
+    ("width", "schemes"), [(WIDE, ("light", "dark")), (NARROW, ("dark", "light"))], ids=["wide", "narrow"]
+)
+@pytest.mark.parametrize("name", pages())
+def test_a_page_reads_well(page, site, name, width, schemes):
+    """In both schemes at both widths. Each scheme is once there from the start, once switched to with the page open."""
+    assert read(page, site, site / f"{name}.html", width=width, schemes=schemes, figures=figures(name)) == []
+
+
+@pytest.fixture(scope="module")
+def scratch(site, tmp_path_factory) -> Path:
+    """A copy of the book that may be spoiled. Its files are shared with the book: pages are added, none is changed."""
+    copy = tmp_path_factory.mktemp("scratch") / "html"
+    return shutil.copytree(site, copy, copy_function=os.link)
+
+
+@pytest.fixture(scope="module")
+def spoiled(site, scratch) -> Callable[[str], tuple[Path, int]]:
+    """A page with something bad at its end, and the figures that it should show: the first page with mathematics."""
+    name = next(name for name in pages() if 'class="math' in (site / f"{name}.html").read_text())
+    good = (site / f"{name}.html").read_text()
+
+    def write(bad: str) -> tuple[Path, int]:
+        path = (scratch / name).with_name("spoiled.html")
+        path.write_text(good.replace("</article>", f"{bad}</article>", 1))
+        return path, figures(name)
+
+    return write
+
+
+FIGURE = (
+    "<svg xmlns='http://www.w3.org/2000/svg' width='300' height='300'>{}<path d='M0 0L300 300' stroke='black'/></svg>"
+)
+BARE, GROUNDED = FIGURE.format(""), FIGURE.format("<rect width='300' height='300' fill='white'/>")
+OUTPUT = '<div class="cell_output"><img alt="a figure" {} src="data:image/svg+xml,{}"></div>'
+FORMULA = '<span class="math notranslate nohighlight">{}</span>'
+DEFECTS = {
+    "uncaught error: planted": "<script>throw new Error('planted')</script>",
+    "console error: planted": "<script>console.error('planted')</script>",
+    "not loaded: file:.*nowhere.js": "<script src='nowhere.js'></script>",
+    "outside the book: https://example.org/style.css": "<link rel='stylesheet' href='https://example.org/style.css'>",
+    "outside the book: http://127.0.0.1:9/": "<script>fetch('http://127.0.0.1:9/').catch(() => {})</script>",
+    "outside the book: file:///elsewhere.png": "<img src='file:///elsewhere.png' alt='from elsewhere'>",
+    "mathematics is not typeset": FORMULA.format("not between the marks of a formula"),
+    "[0-9]+ typeset formulas, but": r"<p>\(x\)</p>",
+    r"mathematics is not TeX: \\undefinedmacro": FORMULA.format(r"\(\undefinedmacro\)"),
+    r"mathematics is not TeX: \\frac\{1\}": FORMULA.format(r"\(\frac{1}\)"),
+    "TeX stands in the text: The length": "<p>The length $x of a formula without an end.</p>",
+    r"TeX stands in the text: \\phi": r"<p>\phi</p>",
+    "an image is missing": "<img src='nowhere.svg' alt='a lost figure' loading='lazy'>",
+    "an image has no alternative text": OUTPUT.format("", GROUNDED).replace("a figure", " "),
+    "an image is hidden": OUTPUT.format("hidden", GROUNDED),
+    "the chapter has .* figures, the page": OUTPUT.format("", GROUNDED),
+    "the page scrolls sideways: 2": "<div style='width: 2000px'>wide</div>",
+    "wider than the page: <b": "<b style='white-space: nowrap'>" + "wide " * 400 + "</b>",
+    "cut off: wide": "<div style='overflow: hidden; white-space: nowrap'>" + "wide " * 400 + "</div>",
+    "a figure has no light ground": OUTPUT.format("style='background: none !important'", BARE),
+    "the page is not dark": "<style>body { background: white !important }</style>",
+    "text has a contrast of 1.": "<style>article { color: #333 !important }</style>",
+    "the keyboard does not reach the link past the navigation": "<style>.skip-link { display: none }</style>",
+    "the keyboard does not reach search": "<script>document.querySelectorAll('.search-button__button')"
+    ".forEach(button => button.tabIndex = -1)</script>",
+    "the keyboard does not reach another page": "<script>document.querySelectorAll('nav.bd-links a')"
+    ".forEach(link => link.tabIndex = -1)</script>",
+    "the keyboard's focus cannot be seen": "<style>* { outline: none !important; box-shadow: none !important }</style>",
+    "the keyboard does not open file:": "<script>addEventListener('click', event => event.preventDefault())</script>",
+}
+
+
+@pytest.mark.parametrize("complaint", DEFECTS)
+def test_a_defect_is_found(page, scratch, spoiled, complaint):
+    """Each check has something to find: a good page with one thing wrong."""
+    path, expected = spoiled(DEFECTS[complaint])
+    found = read(page, scratch, path, width=WIDE, schemes=("dark",), figures=expected)
+    assert any(re.match(complaint, text) for text in found), found
+
+
+def test_a_narrow_screen_without_a_menu_is_found(page, scratch, spoiled):
+    path, expected = spoiled("<style>.primary-toggle { display: none !important }</style>")
+    found = read(page, scratch, path, width=NARROW, schemes=("light",), figures=expected)
+    assert "the keyboard does not reach the menu" in found
+
+
+def test_the_link_past_the_navigation_leads_to_the_text(page, site):
+    address = (site / f"{pages()[-1]}.html").as_uri()
+    with opened(page, address, f"{site.as_uri()}/") as complaints:
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('main') !== null")
+    assert complaints == []
+
+
+class Published(SimpleHTTPRequestHandler):
+    """A server that keeps to itself what it is asked for."""
+
+    def log_message(self, *_):
+        pass
+
+
+def test_the_published_book_is_searched_by_keyboard(browser, site):
+    """Over HTTP, below the root of a server, as a project's pages are published."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Published, directory=site.parent))
+    Thread(target=server.serve_forever, daemon=True).start()
+    home = f"http://127.0.0.1:{server.server_port}/{site.name}/"
+    try:
+        with browser.new_context() as context:
+            page = context.new_page()
+            with opened(page, f"{home}{pages()[0]}.html", home) as complaints:
+                page.keyboard.press("Control+k")
+                page.keyboard.type("spectral")
+                page.keyboard.press("Enter")
+                page.wait_for_url(f"{home}search.html?q=spectral")
+                page.wait_for_selector("#search-results .context")  # an excerpt of a page that was found
+                page.wait_for_load_state("networkidle")  # all excerpts are there; none is broken off
+                page.locator("#search-results a").first.press("Enter")
+                page.wait_for_url(lambda address: "search.html" not in address)
+                page.wait_for_selector("article .highlighted >> visible=true")
+            assert complaints == []
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_without_a_browser_the_skip_is_loud_and_ci_fails(monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="NOT OPENED IN A BROWSER"):
+        absent("it")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="NOT OPENED IN A BROWSER"):
+        absent("it")
