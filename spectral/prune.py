@@ -129,7 +129,8 @@ def prune_sweep(student: Student, patterns: Patterns, order: Tensor, chunk: int 
 
     Entry n keeps the first n nodes of `order` (E, h); entry h is the whole student. Entry 0 has no node left, so
     that the output is zero and the error is the mean of y^2: the scale on which the others are read. One pass over
-    the patterns serves all n, since removing a node takes one term from the second layer's sum.
+    the patterns serves all n, since removing a node takes one term from the second layer's sum; nodes that have died
+    cost nothing.
 
     `chunk` bounds the hidden activations held at once (numbers, not bytes).
 
@@ -142,24 +143,49 @@ def prune_sweep(student: Student, patterns: Patterns, order: Tensor, chunk: int 
     every = torch.arange(h, device=order.device).expand(members, h)
     if order.shape != every.shape or not torch.equal(order.sort(-1).values, every):
         raise ValueError(f"order must hold a permutation of {h} nodes for each of {members} members")
-    x, y = patterns.x, patterns.y
+    _check_patterns(student, patterns)
+    alive = _connected(student).gather(1, order)
+    student = _of_nodes(student, order.gather(1, _first(alive)))
+    members, h = student.members, student.student_hidden
+    weight, (x, y) = student.second.weight, (patterns.x, patterns.y)
+    squares = y.new_zeros(members, h + 1)
+    size = max(1, chunk // (members * h))
+    for xs, ys in zip(x.split(size, 1), y.split(size, 1), strict=True):
+        hidden = student.hidden(xs).mT.contiguous()  # (E, h, P): patterns last, which is twice as fast
+        z = ys.new_zeros(members, weight.shape[1], ys.shape[1])  # (E, m, P), the pre-activation that n nodes make
+        for n in range(h + 1):
+            if n > 0:
+                z.addcmul_(hidden[:, None, n - 1], weight[..., n - 1, None])
+            squares[:, n] += (student.readout(z.mT) - ys).square().sum(-1)
+    living = nn.functional.pad(alive.cumsum(-1), (1, 0))  # (E, h_S + 1), among the first n
+    return squares.gather(1, living) / y.shape[1]
+
+
+def _connected(student: Student) -> Tensor:
+    """Nodes that something reaches and that reach something, bool (E, h); the others answer zero to everything."""
+    return student.first.weight.ne(0).any(-1) & student.second.weight.ne(0).any(-2)
+
+
+def _first(alive: Tensor) -> Tensor:
+    """Indices (E, k) that bring the nodes of `alive` (E, h) to the front; k is the largest number of any member."""
+    width = max(1, int(alive.sum(-1).max()))
+    return torch.argsort(~alive, dim=-1, stable=True)[:, :width]
+
+
+def _of_nodes(student: Student, order: Tensor) -> Student:
+    """A copy with only the nodes of `order` (E, k), in that order."""
+    student = copy.deepcopy(student)
+    cut_nodes(student, order)
+    return student
+
+
+def _check_patterns(student: Student, patterns: Patterns) -> None:
+    x, y, members = patterns.x, patterns.y, student.members
     if x.shape != (members, y.shape[-1], student.first.in_features) or y.shape[0] != members or y.shape[-1] == 0:
         raise ValueError(
             f"patterns must have shapes ({members}, P, {student.first.in_features}) and ({members}, P), P at least 1; "
             f"got {tuple(x.shape)} and {tuple(y.shape)}"
         )
-    weight = student.second.weight.gather(-1, order.unsqueeze(1).expand(-1, student.second.out_features, -1))
-    squares = y.new_zeros(members, h + 1)
-    size = max(1, chunk // (members * h))
-    for xs, ys in zip(x.split(size, 1), y.split(size, 1), strict=True):
-        hidden = student.hidden(xs)  # (E, P, h)
-        hidden = hidden.gather(-1, order.unsqueeze(1).expand_as(hidden))
-        z = ys.new_zeros(*ys.shape, weight.shape[1])  # (E, P, m), the pre-activation that n nodes make
-        for n in range(h + 1):
-            if n > 0:
-                z.addcmul_(hidden[..., n - 1, None], weight[:, None, :, n - 1])
-            squares[:, n] += (student.readout(z) - ys).square().sum(-1)
-    return squares / y.shape[1]
 
 
 def _check_keep(model: Student | Pair, keep: Tensor) -> None:

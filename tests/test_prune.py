@@ -139,6 +139,22 @@ def test_a_node_without_weight_costs_nothing(toy):
     assert sweep[0, 2] == sweep[0, 3]
 
 
+def test_the_dead_cost_the_sweep_nothing_and_change_nothing(small):
+    """Members with 3, 0 and 8 living nodes, in an order that mixes the dead among them."""
+    task, student = prepare(small)
+    shaken(student)
+    with torch.no_grad():
+        student.first.phi[0, [0, 2, 3, 6, 7]] = 0
+        student.second.phi[1] = 0
+    order = torch.randperm(8, generator=torch.Generator().manual_seed(3)).expand(3, 8)
+    sweep = prune_sweep(student, task.test, order)
+    for n in range(1, 9):
+        keep = torch.zeros(3, 8, dtype=torch.bool).scatter(1, order[:, :n], True)
+        torch.testing.assert_close(sweep[:, n], mse(mask(student, keep), task.test), rtol=1e-11, atol=1e-13)
+    assert (sweep[0].diff() != 0).sum() == 3
+    assert (sweep[1] == sweep[1, 0]).all()
+
+
 def test_what_pruning_refuses(toy):
     every = torch.ones(1, 3, dtype=torch.bool)
     for cut in (mask, compact):
