@@ -6,7 +6,7 @@ forgetting through Spectral methods*, NeurIPS 2023, arXiv:2310.12612.
 
 from spectral.experiment import ConfigError, ExperimentConfig, Run, compute
 from spectral.layers import SpectralLinear
-from spectral.prune import Pair, compact, mask, node_scores, prune_sweep, rank
+from spectral.prune import Pair, compact, greedy_order, mask, node_scores, prune_sweep, rank
 from spectral.runs import Runs, WeightsNotKept, run
 from spectral.store import DamagedResult, Store, StoreError
 from spectral.students import Student
@@ -27,6 +27,7 @@ __all__ = [
     "WeightsNotKept",
     "compact",
     "compute",
+    "greedy_order",
     "mask",
     "node_scores",
     "prune_sweep",

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from spectral import Pair, SpectralLinear, Student, compact, mask, node_scores, prune_sweep, rank
+from spectral import Pair, SpectralLinear, Student, compact, greedy_order, mask, node_scores, prune_sweep, rank
 from spectral.experiment import prepare
+from spectral.prune import errors_without
 from spectral.tasks import Patterns
 from spectral.train import mse
 
@@ -155,6 +156,99 @@ def test_the_dead_cost_the_sweep_nothing_and_change_nothing(small):
     assert (sweep[1] == sweep[1, 0]).all()
 
 
+def adding(*amounts: float) -> tuple[Student, Patterns]:
+    """Linear nodes that add these amounts to the answer to the one pattern (1, 1, ...), whose target is to be set."""
+    h = len(amounts)
+    student = Student(h, h, 1, dtype=DOUBLE, activation="identity")
+    with torch.no_grad():
+        student.first.phi.copy_(-torch.eye(h))
+        student.second.phi.copy_(-torch.tensor(amounts))
+    return student, Patterns(torch.ones(1, 1, h, dtype=DOUBLE), torch.zeros(1, 1, dtype=DOUBLE))
+
+
+def test_greedy_removal_by_hand(toy):
+    """To the answers 8 and 5 node 0 adds 7 and 0, node 1 adds 0 and 4, node 2 adds 1 and 1."""
+    x, y = [[[1.0, 1.0], [1.0, -2.0]]], [[8.0, 5.0]]
+    patterns = Patterns(torch.tensor(x, dtype=DOUBLE), torch.tensor(y, dtype=DOUBLE))
+    assert errors_without(toy, patterns).tolist() == [[24.5, 8.0, 1.0]]
+    assert greedy_order(toy, patterns).tolist() == [[0, 1, 2]]
+    assert rank(node_scores(toy)).tolist() == [[0, 2, 1]]  # the norm takes node 1 first
+
+
+def test_greedy_removal_beats_the_norm():
+    """Incoming norms rise from 0.1 to 100 while what the nodes add falls: relu's gauge, and the norm is fooled."""
+    student, patterns = adding(8.0, 4.0, 2.0, 1.0)
+    patterns.y.fill_(15)
+    factors = torch.tensor([0.1, 1.0, 10.0, 100.0], dtype=DOUBLE)
+    with torch.no_grad():
+        student.first.phi *= factors[:, None]
+        student.second.phi /= factors
+    norm, greedy = rank(node_scores(student)), greedy_order(student, patterns)
+    assert norm.tolist() == [[3, 2, 1, 0]]
+    assert greedy.tolist() == [[0, 1, 2, 3]]
+    assert prune_sweep(student, patterns, norm)[0].tolist() == pytest.approx([225, 196, 144, 64, 0], abs=1e-9)
+    assert prune_sweep(student, patterns, greedy)[0].tolist() == pytest.approx([225, 49, 9, 1, 0], abs=1e-9)
+
+
+def test_greedy_removal_sees_what_is_there_twice():
+    """4 + 4 + 3 + 1 where 8 is asked: one of the twins is too much. No score of single nodes takes it first."""
+    student, patterns = adding(4.0, 4.0, 3.0, 1.0)
+    patterns.y.fill_(8)
+    assert greedy_order(student, patterns).tolist() == [[1, 2, 3, 0]]
+    assert rank(node_scores(student, "product")).tolist() == [[0, 1, 2, 3]]
+    assert prune_sweep(student, patterns, greedy_order(student, patterns))[0, 3] == 0
+    assert prune_sweep(student, patterns, rank(node_scores(student, "product")))[0, 3] == 9
+
+
+def eliminated(student: Student, patterns: Patterns) -> list[int]:
+    """Backward elimination of the one member, one `mask` after the other: the last to go first."""
+    left, order = list(range(student.student_hidden)), []
+    while len(left) > 1:
+        errors = []
+        for node in left:
+            keep = torch.zeros(1, student.student_hidden, dtype=torch.bool)
+            keep[0, [other for other in left if other != node]] = True
+            errors.append(float(mse(mask(student, keep), patterns)))
+        order.append(left.pop(errors.index(min(errors))))
+    return [*left, *reversed(order)]
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_greedy_removal_equals_brute_force(small, activation):
+    """Each member alone, step by step with masks; in company, and in chunks as in one piece."""
+    task, student = prepare(replace(small, activation=activation))
+    shaken(student)
+    order = greedy_order(student, task.validation)
+    for index in range(3):
+        alone = Student(5, 8, 3, 1, dtype=DOUBLE, activation=activation)
+        alone.load_state_dict({name: value[index : index + 1] for name, value in student.state_dict().items()})
+        own = Patterns(task.validation.x[index : index + 1], task.validation.y[index : index + 1])
+        assert order[index].tolist() == eliminated(alone, own)
+    assert torch.equal(greedy_order(student, task.validation, chunk=1), order)
+
+
+@given(seed=st.integers(0, 200), dead=st.integers(0, 7))
+def test_greedy_removal_takes_the_dead_first_and_then_what_adds_nothing(seed, dead):
+    """Members with `dead` and with no dead nodes, and in both one node that hears only an input that is always zero.
+
+    They are asked for their own answers, so that every other removal costs something.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    student = Student(4, 9, 3, 2, dtype=DOUBLE, activation="tanh", generators=[generator] * 2)
+    places = torch.stack([torch.randperm(9, generator=generator) for _ in range(2)])
+    x = torch.randn(2, 50, 4, dtype=DOUBLE, generator=generator)
+    x[..., 0] = 0
+    with torch.no_grad():
+        student.first.phi[0, places[0, :dead]] = 0
+        for member in range(2):
+            student.first.phi[member, places[member, 8], 1:] = 0
+        order = greedy_order(student, Patterns(x, student(x)))
+    assert order.sort(-1).values.tolist() == [list(range(9))] * 2
+    assert sorted(order[0, 9 - dead :].tolist()) == sorted(places[0, :dead].tolist())
+    assert order[0, 8 - dead] == places[0, 8]
+    assert order[1, 8] == places[1, 8]
+
+
 def test_what_pruning_refuses(toy):
     every = torch.ones(1, 3, dtype=torch.bool)
     for cut in (mask, compact):
@@ -180,3 +274,5 @@ def test_what_pruning_refuses(toy):
     for x, y in ((patterns.x, patterns.y[:, :3]), (patterns.x[0], patterns.y), (patterns.x[:, :0], patterns.y[:, :0])):
         with pytest.raises(ValueError, match=r"patterns must have shapes \(1, P, 2\) and \(1, P\), P at least 1; got"):
             prune_sweep(toy, Patterns(x, y), torch.tensor([[0, 1, 2]]))
+        with pytest.raises(ValueError, match=r"patterns must have shapes \(1, P, 2\) and \(1, P\), P at least 1; got"):
+            greedy_order(toy, Patterns(x, y))
