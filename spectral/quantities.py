@@ -20,11 +20,12 @@ import scipy.stats
 import torch
 from torch import Tensor
 
+from spectral import measures
 from spectral.bench_tables import load
 from spectral.experiment import ConfigError, ExperimentConfig
 from spectral.measures import effective_size, slope_weights
 from spectral.presets import STUDENTS, experiments
-from spectral.prune import compact, cut_nodes, prune_sweep, rank
+from spectral.prune import compact, prune_sweep, rank
 from spectral.runs import Runs, run
 from spectral.scaling import Interval, bootstrap
 from spectral.store import REPOSITORY, Store
@@ -263,18 +264,15 @@ def rank_sweep(runs: Runs) -> Tensor:
     N is one more than the largest number of nodes that any member has left: the others are silent already.
     """
     task, student, _ = _rebuilt(runs)
-    order = rank(runs.scores)[:, : int((runs.scores > 0).sum(-1).max())]
-    cut_nodes(student, order)
-    return prune_sweep(student, task.test, torch.arange(order.shape[1]).expand_as(order))
+    most = int((runs.scores > 0).sum(-1).max())
+    return prune_sweep(student, task.test, rank(runs.scores))[:, : most + 1]
 
 
 def onset(reader: Reader, part: Part) -> Values:
     """Smallest number of nodes from which on upwards the error has grown by less than 0.01."""
 
     def smallest(runs: Runs) -> Tensor:
-        sweep = rank_sweep(runs)
-        grown = sweep - sweep[:, -1:] >= 0.01 * sweep[:, :1]  # (E, n), n = 0 ...
-        return (grown * torch.arange(1, grown.shape[1] + 1)).amax(-1)
+        return measures.onset(rank_sweep(runs), 0.01)
 
     return _over_widths(reader, part, part.choice["student"], smallest), _mean
 

@@ -9,7 +9,9 @@ from spectral.measures import (
     effective_size,
     estimate,
     geometric,
+    growth,
     match_teacher,
+    onset,
     over_teachers,
     slope_weights,
     survivors,
@@ -155,3 +157,42 @@ def test_slope_weights_give_the_slope():
     assert slope_weights(x) @ (3 * x + 5) == pytest.approx(3.0)
     with pytest.raises(ValueError, match="two different points"):
         slope_weights([2.0, 2.0])
+
+
+def test_teachers_can_be_named():
+    """As where the weights of some students only were kept: teachers 7, 5, 7; of one teacher, its trials."""
+    assert over_teachers(torch.tensor([1, 10, 3]), [7, 5, 7]).tolist() == [2.0, 10.0]
+    assert over_teachers(torch.tensor([1, 10, 3]), [7, 7, 7]).tolist() == [1.0, 10.0, 3.0]
+    with pytest.raises(ValueError, match="there are 3 values, but 2 teachers are named"):
+        over_teachers(torch.tensor([1, 10, 3]), [7, 5])
+
+
+def test_growth_is_signed_and_in_units_of_the_error_without_nodes():
+    """E[y^2] = 8, error of the whole 2: 5 has grown by 3/8, 1 has fallen by 1/8."""
+    assert growth(torch.tensor([[8.0, 5.0, 1.0, 2.0]])).tolist() == [[0.75, 0.375, -0.125, 0.0]]
+
+
+def test_the_onset_is_the_last_crossing_from_above():
+    """Cost with 0 to 4 nodes: 1, 0.05, 0.3, 0.02, 0. One node alone does well by chance; that is no plateau."""
+    sweep = torch.tensor([[1.0, 0.05, 0.3, 0.02, 0.0], [2.0, 0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0, 0.0]])
+    assert onset(sweep, 0.1).tolist() == [3, 1, 4]
+    assert onset(sweep, 0.01).tolist() == [4, 1, 4]
+    assert onset(sweep, 0.5).tolist() == [1, 1, 4]
+    assert onset(sweep, 0.3).tolist() == [3, 1, 4]  # less than: not at the tolerance itself
+    assert onset(torch.tensor([[1.0, 2.0, 1.5]]), 0.6).tolist() == [0]  # worse than silence: no node is needed
+
+
+@given(seed=st.integers(0, 200), tolerance=st.floats(1e-3, 1))
+def test_a_larger_tolerance_never_asks_for_more_nodes(seed, tolerance):
+    sweep = torch.rand(3, 8, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    assert (onset(sweep, 2 * tolerance) <= onset(sweep, tolerance)).all()
+
+
+def test_what_growth_and_onset_refuse():
+    for tolerance in (0.0, -0.1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="tolerance must be a part of"):
+            onset(torch.ones(1, 3), tolerance)
+    with pytest.raises(ValueError, match=r"shape \(E, h \+ 1\), the error with 0 to h nodes; got \(3,\)"):
+        growth(torch.ones(3))
+    with pytest.raises(ValueError, match="must be above zero"):
+        growth(torch.tensor([[0.0, 1.0, 1.0]]))
