@@ -21,6 +21,7 @@ from torch import Generator, Tensor
 
 from spectral.activations import activation as lookup
 from spectral.layers import CheckedModule, SpectralLinear
+from spectral.tasks import Teacher
 
 Parametrization = Literal["spectral", "direct"]
 
@@ -126,3 +127,33 @@ class Student(CheckedModule):
     def extra_repr(self) -> str:
         """The line that `print(student)` shows."""
         return f"activation={self.activation}"
+
+
+@torch.no_grad()
+def as_student(teacher: Teacher) -> Student:
+    """Teachers as direct students of h_T nodes that know everything: the same function, node for node.
+
+    What is done to students, scores and pruning, can then be done to their teachers, to compare with.
+
+    Raises
+    ------
+    ValueError
+        If the teachers have one layer only: that is no student's shape.
+    """
+    if teacher.second is None:
+        raise ValueError("a teacher with one layer cannot be written as a student, which has two")
+    members, nodes, inputs = teacher.first.shape
+    student = Student(
+        inputs,
+        nodes,
+        teacher.second.shape[1],
+        members,
+        parametrization="direct",
+        activation=teacher.activation,
+        generators=[Generator() for _ in range(members)],  # what they draw is overwritten
+        device=teacher.first.device,
+        dtype=teacher.first.dtype,
+    )
+    student.first.phi.copy_(-teacher.first)  # a layer's weight is -phi
+    student.second.phi.copy_(-teacher.second)
+    return student

@@ -4,6 +4,9 @@ import pytest
 import torch
 
 from spectral import Student
+from spectral.streams import Member
+from spectral.students import as_student
+from spectral.tasks import make_teacher
 
 
 def generators(*seeds):
@@ -14,17 +17,22 @@ def test_output_by_hand(toy):
     assert toy(torch.tensor([[1.0, 1.0], [1.0, -2.0]], dtype=torch.float64)).tolist() == [[8.0, 5.0]]
 
 
-def test_a_student_can_be_a_teacher():
-    from spectral.streams import Member
-    from spectral.tasks import make_teacher
-
-    teacher = make_teacher([Member(0, 0, 0)], dtype=torch.float64)
-    student = Student(10, 20, 10, dtype=torch.float64)
-    with torch.no_grad():
-        student.first.phi.copy_(-teacher.first)
-        student.second.phi.copy_(-teacher.second)
-    x = torch.randn(50, 10, dtype=torch.float64)
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_a_student_can_be_a_teacher(activation):
+    """Node for node: the same answers, and the same without the same node."""
+    members = [Member(0, 3, 0), Member(0, 4, 0)]
+    teacher = make_teacher(members, activation=activation, dtype=torch.float64)
+    student = as_student(teacher)
+    x = torch.randn(2, 50, 10, dtype=torch.float64, generator=torch.Generator())
     torch.testing.assert_close(student(x), teacher(x), rtol=1e-13, atol=1e-13)
+    assert torch.equal(student.first.weight, teacher.first)
+    assert torch.equal(student.second.weight, teacher.second)
+    assert (student.activation, student.student_hidden) == (activation, 20)
+
+
+def test_a_teacher_of_one_layer_is_no_student():
+    with pytest.raises(ValueError, match="a teacher with one layer cannot be written as a student"):
+        as_student(make_teacher([Member(0, 0, 0)], kind="committee"))
 
 
 def test_twins_share_their_start():
