@@ -149,6 +149,13 @@ def means(
     )
 
 
+def shades(role: str, count: int) -> list[str]:
+    """Colours for `count` variants of one role, from light to dark."""
+    colour = ROLES[role].colour
+    ends = sns.light_palette(colour, 8)[3], sns.dark_palette(colour, 8)[3]
+    return sns.blend_palette([ends[0], colour, ends[1]], count).as_hex() if count > 1 else [colour]
+
+
 def spectrum(ax: Axes, edges: ArrayLike, counts: Sequence[Estimate], role: str) -> None:
     """A histogram as a stepped line: mean number of nodes in each bin, with a band for its interval."""
     style = ROLES[role]

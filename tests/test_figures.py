@@ -85,3 +85,12 @@ def test_a_spectrum_is_flat_within_its_bins(ax):
     (band,) = ax.collections
     heights = {y for x, y in band.get_paths()[0].vertices if 0.0 <= x < 0.5}
     assert heights == {6.0, 8.0}
+
+
+def test_shades_grow_darker_around_the_colour_of_their_role():
+    shades = figures.shades("spectral", 5)
+    brightness = [sum(matplotlib.colors.to_rgb(shade)) for shade in shades]
+    assert brightness == sorted(brightness, reverse=True)
+    assert len(set(shades)) == 5
+    assert shades[2] == figures.ROLES["spectral"].colour.lower()
+    assert figures.shades("spectral", 1) == [figures.ROLES["spectral"].colour]
