@@ -8,6 +8,8 @@ it. Papermill itself only warns of a name that it does not know and checks no ty
 from __future__ import annotations
 
 import ast
+import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple, TypeVar
@@ -113,18 +115,22 @@ def experiments(preset: str, settings: str, *prefixes: str) -> dict[str, Experim
     return found
 
 
-def widths(text: str, available: Iterable[int]) -> list[int]:
+def widths(text: str, available: Iterable[int] | None = None) -> list[int]:
     """The student widths that a chapter is asked to show, as in ``"10 40 500"``, smallest first.
 
     Raises
     ------
     ConfigError
-        If the text holds no whole numbers, or a width that the preset has not.
+        If the text holds no whole numbers above zero, or a width that is not `available` (that the preset has not).
     """
-    known = sorted(set(available))
     asked = text.split()
-    if not asked or not set(asked) <= set(map(str, known)):
-        raise ConfigError(f"widths must be some of {' '.join(map(str, known))}; got {text!r}")
+    if available is None:
+        if not asked or not all(re.fullmatch("0*[1-9][0-9]*", width) for width in asked):
+            raise ConfigError(f"widths must hold whole numbers of nodes with spaces between, as 60 200; got {text!r}")
+    else:
+        known = sorted(set(available))
+        if not asked or not set(asked) <= set(map(str, known)):
+            raise ConfigError(f"widths must be some of {' '.join(map(str, known))}; got {text!r}")
     return sorted(set(map(int, asked)))
 
 
@@ -267,9 +273,12 @@ def table(header: Sequence[str], *rows: Sequence[object]) -> Any:
 
 
 def command(notebook: str, namespace: Mapping[str, Any]) -> str:
-    """The shell command that executes a chapter again, with the parameters that are not at their defaults."""
+    """The shell command that executes a chapter again, with the parameters that are not at their defaults.
+
+    Texts are passed raw (``-r``): papermill would take ``-p widths 60`` for a number.
+    """
     changed = [
-        f" -p {name} {namespace[name]}"
+        f" -{'r' if parameter.kind == 'str' else 'p'} {name} {shlex.quote(str(namespace[name]))}"
         for name, parameter in declared(namespace).items()
         if namespace[name] != parameter.default
     ]

@@ -63,7 +63,8 @@ def test_config_takes_the_fields_and_leaves_the_rest():
 def test_command_repeats_the_chapter():
     assert chapter.command("03-training", notebook()) == "papermill book/03-training.ipynb out.ipynb"
     line = chapter.command("03-training", notebook("student_hidden = 7\nactivation = 'erf'\n"))
-    assert line == "papermill book/03-training.ipynb out.ipynb -p student_hidden 7 -p activation erf"
+    assert line == "papermill book/03-training.ipynb out.ipynb -p student_hidden 7 -r activation erf"
+    assert chapter.command("x", notebook("activation = '60 100'\n")).endswith(" -r activation '60 100'")
 
 
 def test_experiments_of_a_preset_with_other_settings():
@@ -154,6 +155,13 @@ def test_boxes_come_from_what_was_announced():
     assert "✔ reproduced" in chapter.verdict("size").data
     with pytest.raises(ConfigError, match="unknown claim 'sise'; did you mean 'size'"):
         chapter.verdict("sise")
+
+
+@pytest.mark.parametrize("text", ["", "60, 100", "60 -1", "0", "1e3", "60 x", "\u0663", "\u00b2"])
+def test_what_is_no_list_of_widths(text):
+    assert chapter.widths(" 200 60  060") == [60, 200]
+    with pytest.raises(ConfigError, match=f"widths must hold whole numbers .* got {re.escape(repr(text))}"):
+        chapter.widths(text)
 
 
 def test_widths_are_those_of_the_preset():
