@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from spectral import ExperimentConfig, run
+from spectral import ExperimentConfig, greedy_order, prune_sweep, rank, run
 from spectral.claims import read_claims
 from spectral.experiment import ENGINE_VERSION
+from spectral.measures import onset
 from spectral.presets import experiments
 from spectral.store import REPOSITORY, Store
+from spectral.students import as_student
 from spectral.verify import nodes_found
 
 FOLDER = REPOSITORY / "book" / "results"
@@ -47,6 +49,22 @@ def test_stored_students_are_those_that_were_measured():
         errors = (student(task.test.x) - task.test.y).square().mean(-1)
     torch.testing.assert_close(errors, runs.test_mse[[0, 29]], rtol=1e-4, atol=0)
     assert nodes_found(task, student).min() >= 15
+
+
+def test_pruned_as_well_as_one_can_a_student_loses_what_its_teacher_would_lose():
+    """Greedy removal, one student of each teacher: the onsets agree, and not for want of an alternative."""
+    config, few = experiments("paper")["grid/spectral/60"], range(0, 30, 3)
+    runs = run(config, store=STORE)
+    task, student = runs.task(few), runs.student(few)
+    own, learned = (
+        onset(prune_sweep(network, task.test, greedy_order(network, task.validation))).double()
+        for network in (as_student(task.teacher), student)
+    )
+    shuffled = torch.rand(student.members, 60, generator=torch.Generator().manual_seed(0)) + runs.alive[few]
+    assert (learned - own).mean().abs() < 1.5
+    assert torch.corrcoef(torch.stack([learned, own]))[0, 1] > 0.7
+    assert onset(prune_sweep(student, task.test, rank(shuffled))).double().mean() > own.mean() + 4
+    assert onset(prune_sweep(student, task.test, rank(runs.scores[few]))).double().mean() < own.mean() + 3
 
 
 def test_the_ledger_can_be_applied():
