@@ -203,7 +203,7 @@ def _parts(s: Sizes) -> dict[str, Any]:
     counts |= dict.fromkeys(("factors", "update"), math.ceil(batches))
     counts["recording"] = len(epochs_to_record(config.epochs)) / config.epochs
     nodes, number = len(config.members) * hidden, source.element_size()
-    operations = 2 * nodes * (2 * config.input_dim + 3 * config.teacher_second)  # of all products of a step
+    operations = 2 * nodes * (2 * config.input_dim + 3 * config.second_nodes)  # of all products of a step
     # An array of hidden activations passes five times: z1 and dL/da1 are written, a1 is read twice, dL/dz1 once.
     moved = 5 * number * nodes
     parts = {name: spread(t, 1e3 * counts.get(name, 1)) for name, t in times.items() if name in calls}

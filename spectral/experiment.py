@@ -42,7 +42,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "dtype": ("float32", "float64"),
     "trained": ("both", "eigenvalues", "alternate"),
 }
-_MAY_BE_ZERO = ("teacher_seed", "seed", "l2_phi", "l2_lam", "group_lasso", "label_noise")
+_MAY_BE_ZERO = ("teacher_seed", "student_second", "seed", "l2_phi", "l2_lam", "group_lasso", "label_noise")
 
 Twin = Literal["published", "matched", "lasso"]
 
@@ -81,11 +81,14 @@ class ExperimentConfig:
     teacher:
         "two-layer" (the paper's), "committee" or "linear"; see `spectral.tasks`.
     teacher_hidden, teacher_second:
-        h_T and m, nodes of the teacher's two layers. m is also the width of the student's second layer.
+        h_T and m, nodes of the teacher's two layers.
     teachers, teacher_seed:
         How many random teachers; teacher t has the seed ``teacher_seed + t``.
     student_hidden:
         h_S, hidden nodes of the student.
+    student_second:
+        Nodes of the student's second layer; 0 for as many as the teacher's, as in the paper. The teacher's number
+        becomes 0, so that one experiment has one name.
     parametrization:
         "spectral" or "direct" (conventional: eigenvalues frozen at 1).
     trials:
@@ -139,6 +142,7 @@ class ExperimentConfig:
     teachers: int = 1
     teacher_seed: int = 0
     student_hidden: int = 200
+    student_second: int = 0
     parametrization: str = "spectral"
     trials: int = 30
     epochs: int = 2_000
@@ -176,6 +180,8 @@ class ExperimentConfig:
                 raise ConfigError(f"{name} must be at least {lowest}; got {value}")
             if value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
                 raise ConfigError(f"{name} must be {'at least' if name in _MAY_BE_ZERO else 'above'} 0; got {value}")
+        if self.student_second == self.teacher_second:
+            object.__setattr__(self, "student_second", 0)
         if self.validation_fraction >= 1 or self.validation_patterns < 1 or self.train_patterns < 1:
             raise ConfigError(
                 f"validation_fraction must leave patterns on both sides of the split; {self.validation_fraction} "
@@ -230,6 +236,11 @@ class ExperimentConfig:
     def train_patterns(self) -> int:
         """Patterns that are trained on."""
         return self.patterns - self.validation_patterns
+
+    @property
+    def second_nodes(self) -> int:
+        """Nodes of the student's second layer."""
+        return self.student_second or self.teacher_second
 
     @property
     def members(self) -> list[Member]:
@@ -357,7 +368,7 @@ def make_student(
     return Student(
         config.input_dim,
         config.student_hidden,
-        config.teacher_second,
+        config.second_nodes,
         len(members),
         parametrization=config.parametrization,
         activation=config.activation,

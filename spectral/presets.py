@@ -127,7 +127,7 @@ PRESETS = {
         trials_alone=5,
         widths_alone=(60,),
         width=100,
-        long=1_500,
+        long=1_200,
         universal=Universal(
             common={"epochs": 500},
             teachers=3,
@@ -217,6 +217,7 @@ def _experiments(p: Preset) -> Iterator[tuple[str, ExperimentConfig]]:
         "lam_in": {"train_lam_in": True},
         "unpenalised": {"l2_lam": 0.0},
         "never-drop": {"drop_dead": False},
+        "wide-second": {"student_second": 3 * middle.teacher_second},
     }
     for name, changes in variants.items():
         yield f"variant/{name}/{p.width}", replace(middle, **changes)

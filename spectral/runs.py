@@ -338,7 +338,7 @@ def _kept(config: ExperimentConfig) -> list[int]:
     """The members whose weights are kept; of direct ones the first trials of all teachers come first."""
     count = config.teachers * config.trials
     if config.parametrization == "direct":
-        numbers = config.student_hidden * (config.input_dim + config.teacher_second)
+        numbers = config.student_hidden * (config.input_dim + config.second_nodes)
         count = min(count, max(KEEP_MEMBERS, KEEP_NUMBERS // numbers))
     order = [teacher * config.trials + trial for trial in range(config.trials) for teacher in range(config.teachers)]
     return sorted(order[:count])

@@ -107,6 +107,15 @@ def test_every_field_moves_the_hash_and_nothing_else_does():
     assert len(hashes) == len(fields(config))  # one less field was changed, and the default is one
 
 
+def test_a_second_layer_of_its_own_width():
+    config = ExperimentConfig(student_second=30, trials=2)
+    assert (config.second_nodes, ExperimentConfig(teacher_second=7).second_nodes) == (30, 7)
+    assert ExperimentConfig(student_second=10) == ExperimentConfig()
+    task, student = prepare(replace(config, patterns=500, test_patterns=5, epochs=1))
+    assert student.second.weight.shape == (2, 30, 200)
+    assert task.teacher.second.shape == (2, 10, 20)
+
+
 def test_members_are_teachers_by_trials():
     config = ExperimentConfig(teachers=2, teacher_seed=5, trials=3, seed=9)
     assert [tuple(member) for member in config.members] == [(9, t, k) for t in (5, 6) for k in (0, 1, 2)]
@@ -155,10 +164,9 @@ def test_results_keep_their_names():
     """A default that changes must move the engine version, since hashes leave defaults out."""
     assert ExperimentConfig().hash() == "3838d7d30f8b"
     assert ExperimentConfig(student_hidden=40, l2_lam=0.0).hash() == "76975dcdb458"
-    values = json.dumps(
-        {name: value for name, value in ExperimentConfig().changed(everything=True).items() if name != "label_noise"},
-        sort_keys=True,
-    )  # label_noise came later: results that do not name it had none
+    later = ("label_noise", "student_second")  # results that do not name these had none, and the teacher's number
+    named = {name: value for name, value in ExperimentConfig().changed(everything=True).items() if name not in later}
+    values = json.dumps(named, sort_keys=True)
     assert hashlib.sha256(values.encode()).hexdigest()[:12] == "492343421cd8"
 
 

@@ -45,7 +45,7 @@ def test_presets_have_the_same_experiments_at_their_own_sizes(preset):
         "one-teacher": 4 * len(p.widths_alone),
         "m=5": 4,
         "m=20": 4,
-        "variant": 5,
+        "variant": 6,
         "long": 2,
         "universal": sum(1 for name in experiments(preset) if name.startswith("universal/")),
     }

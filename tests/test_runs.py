@@ -91,6 +91,7 @@ def test_scores_are_kept_of_ten_epochs_at_most(epochs):
         {"trained": "eigenvalues"},
         {"trained": "alternate"},
         {"activation": "tanh", "dtype": "float32"},
+        {"student_second": 5},
     ],
 )
 @pytest.mark.parametrize("nodes_leave", [False, True])
@@ -106,7 +107,7 @@ def test_a_rebuilt_student_answers_exactly_as_the_trained_one(small, store, requ
         assert torch.equal(runs.student([2, 0])(x[[2, 0]]), result.student(x)[[2, 0]])
     assert torch.equal(node_scores(runs.student()), runs.scores)
     assert torch.equal(runs.phi, result.student.first.phi * (runs.scores > 0).unsqueeze(-1))
-    assert runs.second.shape == (3, 3, config.student_hidden)
+    assert runs.second.shape == (3, config.second_nodes, config.student_hidden)
 
 
 def test_tasks_are_drawn_again(small, store):
