@@ -160,6 +160,12 @@ class Matching:
         return (self.cosine >= cosine).sum(-1)
 
 
+def similarity(one: Tensor, other: Tensor) -> Tensor:
+    """Cosines between the rows of `one` (E, a, n) and `other` (E, b, n), shape (E, a, b), in double precision."""
+    unit = [torch.nn.functional.normalize(w.detach().cpu().double(), dim=-1) for w in (one, other)]
+    return unit[0] @ unit[1].mT
+
+
 def match_teacher(teacher: Tensor, student: Tensor, alive: Tensor | None = None, *, signed: bool = True) -> Matching:
     """Pair teacher nodes with surviving student nodes, one to one, so that the summed similarity is largest.
 
@@ -184,15 +190,14 @@ def match_teacher(teacher: Tensor, student: Tensor, alive: Tensor | None = None,
             f"teacher, student and alive must have shapes (E, h_T, d), (E, h_S, d), (E, h_S); got "
             f"{tuple(teacher.shape)}, {tuple(student.shape)}, {tuple(alive.shape)}"
         )
-    unit = [torch.nn.functional.normalize(w.detach().cpu().double(), dim=-1) for w in (teacher, student)]
-    similarity = unit[0] @ unit[1].mT  # (E, h_T, h_S)
+    cosines = similarity(teacher, student)
     if not signed:
-        similarity = similarity.abs()
+        cosines = cosines.abs()
     partner = torch.full(teacher.shape[:-1], -1)
     cosine = torch.full(teacher.shape[:-1], torch.nan, dtype=torch.float64)
     for member, usable in enumerate(alive):
         columns = torch.nonzero(usable).flatten()
-        matrix = similarity[member][:, columns]
+        matrix = cosines[member][:, columns]
         rows, chosen = (
             torch.from_numpy(a) for a in scipy.optimize.linear_sum_assignment(matrix.numpy(), maximize=True)
         )

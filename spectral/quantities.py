@@ -9,15 +9,15 @@ Axes: T teachers, K trials, W widths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.stats
 import torch
+from scipy.stats import wasserstein_distance
 from torch import Tensor
 
 from spectral import measures
@@ -31,7 +31,8 @@ from spectral.scaling import Interval, bootstrap
 from spectral.store import REPOSITORY, Store
 from spectral.streams import Member
 from spectral.students import Student
-from spectral.tasks import Task, make_teacher
+from spectral.subnetwork import in_strengths, path_weights, relative_distance
+from spectral.tasks import Task, Teacher, make_teacher
 from spectral.train import mse
 from spectral.verify import found_in
 
@@ -166,34 +167,32 @@ def _rebuilt(runs: Runs) -> tuple[Task, Student, Tensor]:
     return runs.task(), runs.student(), runs.alive
 
 
-def path_weights(first: Tensor, second: Tensor) -> np.ndarray:
-    """All products along input, node and second layer, of one network; `first` (h, d), `second` (m, h)."""
-    return torch.einsum("hd,mh->dhm", first, second).flatten().numpy()
-
-
-def in_strengths(first: Tensor) -> np.ndarray:
-    """Sums of the incoming weights of one network's nodes, divided by their range (the paper's)."""
-    sums = first.sum(-1)
-    return (sums / (sums.max() - sums.min())).numpy()
-
-
-@torch.no_grad()
-def _distances(
-    reader: Reader, part: Part, of: Callable[[Tensor, Tensor], np.ndarray], unit: Callable[[np.ndarray], float]
-) -> np.ndarray:
-    """Wasserstein distances of survivors and of a foreign teacher from each member's teacher, (T, K, 2)."""
-    (width,) = part.widths
-    runs = reader.runs(part.choice["student"], width)
-    task, student, alive = _rebuilt(runs)
-    config = runs.config
-    foreign = make_teacher(
-        [Member(config.seed, member.teacher_seed + 1, member.trial) for member in config.members],
+def other_teachers(config: ExperimentConfig, members: Sequence[Member] | None = None) -> Teacher:
+    """For each member (default all) another random teacher of its teacher's shape: the one with the next seed."""
+    members = config.members if members is None else members
+    return make_teacher(
+        [Member(config.seed, member.teacher_seed + 1, member.trial) for member in members],
         kind=config.teacher,
         input_dim=config.input_dim,
         teacher_hidden=config.teacher_hidden,
         teacher_second=config.teacher_second,
         activation=config.activation,
     )
+
+
+@torch.no_grad()
+def _distances(
+    reader: Reader,
+    part: Part,
+    of: Callable[[Tensor, Tensor], np.ndarray],
+    distance: Callable[[np.ndarray, np.ndarray], float],
+) -> np.ndarray:
+    """Distances of survivors and of a foreign teacher from each member's teacher, (T, K, 2)."""
+    (width,) = part.widths
+    runs = reader.runs(part.choice["student"], width)
+    task, student, alive = _rebuilt(runs)
+    config = runs.config
+    foreign = other_teachers(config)
     if task.teacher.second is None or foreign.second is None:
         raise ConfigError("paths and strengths are compared for two-layer teachers")
     rows = []
@@ -203,7 +202,7 @@ def _distances(
             of(student.first.weight[index, nodes], student.second.weight[index][:, nodes]),
             of(foreign.first[index], foreign.second[index]),
         )
-        rows.append([scipy.stats.wasserstein_distance(own, other) / unit(own) for other in others])
+        rows.append([distance(own, other) for other in others])
     return np.array(rows).reshape(config.teachers, config.trials, 2)
 
 
@@ -213,7 +212,7 @@ def _ratio_of_means(values: np.ndarray) -> np.ndarray:
 
 
 def _path_distances(reader: Reader, part: Part) -> np.ndarray:
-    return _distances(reader, part, path_weights, lambda own: float(np.abs(own).mean()))
+    return _distances(reader, part, path_weights, relative_distance)
 
 
 def path_distance(reader: Reader, part: Part) -> Values:
@@ -228,7 +227,7 @@ def path_distance_to_null(reader: Reader, part: Part) -> Values:
 
 def strength_distance_to_null(reader: Reader, part: Part) -> Values:
     """Distance of the survivors' in-strengths from the teacher's, over that of another random teacher's."""
-    return _distances(reader, part, lambda first, _: in_strengths(first), lambda _: 1.0), _ratio_of_means
+    return _distances(reader, part, lambda first, _: in_strengths(first), wasserstein_distance), _ratio_of_means
 
 
 def teacher_nodes_found(reader: Reader, part: Part) -> Values:

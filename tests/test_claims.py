@@ -20,9 +20,7 @@ from spectral.quantities import (
     REPRODUCED,
     Part,
     Reader,
-    in_strengths,
     measure,
-    path_weights,
 )
 from spectral.runs import Runs
 from spectral.scaling import Interval
@@ -81,12 +79,6 @@ def test_slope_by_hand():
     chosen = replace(part("size_slope"), widths=(10, 100, 1000))
     measured = measure(chosen, SimpleNamespace(runs=runs), SETTINGS)
     assert (measured.value, measured.low, measured.high) == pytest.approx((2.0, 2.0, 2.0))
-
-
-def test_paths_and_strengths_by_hand():
-    first, second = torch.tensor([[1.0, 2.0], [0.0, -1.0]]), torch.tensor([[3.0, 5.0]])
-    assert sorted(path_weights(first, second)) == [-5.0, 0.0, 3.0, 6.0]
-    assert in_strengths(first).tolist() == [0.75, -0.25]  # sums 3 and -1, range 4
 
 
 class ByHand(Reader):

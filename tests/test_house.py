@@ -16,7 +16,7 @@ FLOORS = [
     {"layers", "tasks"},
     {"penalties", "students"},
     {"measures", "prune"},
-    {"dropping"},
+    {"dropping", "subnetwork"},
     {"train"},
     {"experiment"},
     {"presets", "store"},

@@ -1,0 +1,155 @@
+r"""The surviving sub-network beside its teacher: paths, strengths, whose node is whose, and what of it data can tell.
+
+Both are relu networks without bias, :math:`y(x) = \sum_k g\big(\sum_i W_{ki}\, g(w_i \cdot x)\big)`. A *path* leads
+from input j over node i to node k of the second layer; its weight is :math:`w_{ij} W_{ki}`. To a pattern a path is
+*open* if both of its nodes answer, and a network's answer is the sum over its open paths,
+
+.. math::  y(x) = \sum_{k, i, j} w_{ij} W_{ki}\, x_j\, [i \text{ and } k \text{ answer to } x] .
+
+A relu node may pass a factor c > 0 from its incoming to its outgoing weights, :math:`w_i \to c\, w_i` and
+:math:`W_{ki} \to W_{ki} / c`: its *gauge*. The function stays, and so do all paths. Sums and norms of the weights on
+one side do not.
+
+Axes: E members (absent for a single network), d inputs, h nodes of the first layer (h_T of a teacher's), m nodes of
+the second layer, P patterns. `first` is (..., h, d), `second` (..., m, h).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.stats
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from spectral.measures import match_teacher, similarity
+
+KINDS = ("partner", "duplicate", "mixture", "other")
+"""What a survivor can be to its teacher; see `kinds`."""
+
+
+def paths(first: Tensor, second: Tensor) -> Tensor:
+    """The weights of all paths, (..., m, h, d)."""
+    return torch.einsum("...hd,...mh->...mhd", first, second)
+
+
+def path_weights(first: Tensor, second: Tensor) -> np.ndarray:
+    """The weights of all paths of one network, in a row."""
+    return paths(first, second).flatten().numpy()
+
+
+def relative_distance(own: np.ndarray, other: np.ndarray) -> float:
+    """Wasserstein distance of two sets of numbers, in units of the mean absolute one of `own`."""
+    return float(scipy.stats.wasserstein_distance(own, other) / np.abs(own).mean())
+
+
+def in_strengths(first: Tensor) -> np.ndarray:
+    """Sums of the incoming weights of one network's nodes, divided by their range (the paper's); shape (h,)."""
+    sums = first.sum(-1)
+    return (sums / (sums.max() - sums.min())).numpy()
+
+
+def unit_rows(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """The same network in the gauge in which every node's incoming weights have norm 1; silent nodes stay silent."""
+    return normalize(first, dim=-1), second * first.norm(dim=-1).unsqueeze(-2)
+
+
+def degrees(weights: Tensor, edge: float) -> Tensor:
+    """How many of its weights stand out at each node: those above `edge` times their root mean square; (..., h).
+
+    `weights` is (..., h, n), a node's weights in a row. Measured against its own row, a node's degree does not depend
+    on its gauge.
+
+    Raises
+    ------
+    ValueError
+        If `edge` is not above 0: then every weight would count.
+    """
+    if not edge > 0:
+        raise ValueError(f"edge must be above 0, in root mean squares of a node's weights; got {edge}")
+    return (weights.abs() > edge * weights.square().mean(-1, keepdim=True).sqrt()).sum(-1)
+
+
+def _answers(first: Tensor, second: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Which nodes answer to `x` (..., P, d): 0 or 1, (..., P, h); pre-activations of the second layer, (..., P, m)."""
+    hidden = x @ first.mT
+    return (hidden > 0).to(x.dtype), hidden.relu() @ second.mT
+
+
+def open_share(first: Tensor, second: Tensor, x: Tensor) -> Tensor:
+    """Part of the patterns `x` (..., P, d) to which nodes k and i both answer, (..., m, h)."""
+    on, z = _answers(first, second, x)
+    return (z > 0).to(x.dtype).mT @ on / x.shape[-2]
+
+
+def kinks(first: Tensor, second: Tensor, x: Tensor, part: float = 0.05) -> Tensor:
+    r"""Where the second layer's nodes begin to answer: the mean gradient of their pre-activation there, (..., m, d).
+
+    "There" are the `part` of the patterns `x` (..., P, d) at which a node's pre-activation is nearest to zero. A
+    network bends where the input crosses a plane :math:`w_i \cdot x = 0`, and along the bent surface on which a node
+    of the second layer passes zero; the gradient is the normal of that surface.
+
+    Raises
+    ------
+    ValueError
+        If `part` is not above 0 and at most 1.
+    """
+    if not 0 < part <= 1:
+        raise ValueError(f"part must be above 0 and at most 1, a share of the patterns; got {part}")
+    on, z = _answers(first, second, x)
+    count = max(1, round(part * x.shape[-2]))
+    nearest = z.abs().topk(count, dim=-2, largest=False).indices  # (..., count, m)
+    near = torch.zeros_like(z).scatter_(-2, nearest, 1.0 / count)
+    return (near.mT @ on * second) @ first
+
+
+def owners(teacher: Tensor, student: Tensor, alive: Tensor, cosine: float = 0.98) -> Tensor:
+    """For every student node the teacher node that it is most like, -1 if dead or less like it than `cosine`; (E, h_S).
+
+    `teacher` (E, h_T, d) and `student` (E, h_S, d) hold incoming weights, `alive` (E, h_S) is bool. Several student
+    nodes can have one owner.
+    """
+    best, owner = similarity(teacher, student).max(-2)
+    return owner.masked_fill(~alive | (best < cosine), -1)
+
+
+def gathered(values: Tensor, owner: Tensor, teacher_hidden: int) -> Tensor:
+    """Paths `values` (E, m, h_S, d) added up over the student nodes of one owner, (E, m, h_T, d).
+
+    Two relu nodes with parallel incoming weights act as one whose paths are the sums of theirs. What has no owner is
+    left out.
+    """
+    into = torch.nn.functional.one_hot(owner + 1, teacher_hidden + 1)[..., 1:]  # (E, h_S, h_T)
+    return torch.einsum("emhd,eht->emtd", values, into.to(values.dtype))
+
+
+def mixture(teacher: Tensor, student: Tensor) -> Tensor:
+    """The largest cosine that a weighted mean of two teacher nodes has with each student node, (E, h_S).
+
+    The nearest direction in the cone of two unit vectors is the projection on their plane where both have a positive
+    part in it, and the nearer of the two otherwise.
+    """
+    cosine = similarity(teacher, student).mT  # (E, h_S, h_T)
+    a, b = cosine.unsqueeze(-1), cosine.unsqueeze(-2)
+    g = similarity(teacher, teacher).unsqueeze(-3)  # (E, 1, h_T, h_T)
+    inside = (a > g * b) & (b > g * a) & (g.abs() < 1 - 1e-9)
+    squared = (a * a + b * b - 2 * g * a * b) / (1 - g * g).clamp_min(1e-9)
+    plane = squared.clamp_min(0).sqrt().masked_fill(~inside, -1).amax((-2, -1))
+    return torch.maximum(plane, cosine.amax(-1)).clamp_max(1)
+
+
+def kinds(teacher: Tensor, student: Tensor, alive: Tensor, cosine: float = 0.98) -> dict[str, Tensor]:
+    """What every survivor is to its teacher: a mask (E, h_S) for each of `KINDS`; each survivor has one kind.
+
+    - "partner": assigned to a teacher node, one to one (`match_teacher`), with at least this `cosine`;
+    - "duplicate": as like a teacher node, but that has another partner;
+    - "mixture": none of these, but as like a weighted mean of two teacher nodes;
+    - "other": a survivor that is nothing of that.
+    """
+    matching = match_teacher(teacher, student, alive)
+    taken = torch.where(matching.cosine >= cosine, matching.student, -1)  # (E, h_T)
+    partner = torch.nn.functional.one_hot(taken + 1, student.shape[-2] + 1)[..., 1:].bool().any(-2)
+    duplicate = (owners(teacher, student, alive, cosine) >= 0) & ~partner
+    mixed = alive & (mixture(teacher, student) >= cosine) & ~partner & ~duplicate
+    rest = alive & ~partner & ~duplicate & ~mixed
+    return dict(zip(KINDS, (partner, duplicate, mixed, rest), strict=True))
