@@ -14,11 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+from torch import Tensor
+
 from spectral import presets
-from spectral.claims import announced
+from spectral.claims import announced, read_claims
 from spectral.experiment import ConfigError, ExperimentConfig, check_type, parse_settings, unknown_name
-from spectral.quantities import NOT_REPRODUCED, PARTLY, REPRODUCED
+from spectral.quantities import NOT_REPRODUCED, PARTLY, REPRODUCED, Statistic, mean
 from spectral.runs import Runs, run
+from spectral.scaling import Interval, bootstrap
 from spectral.store import Store
 from spectral.sweep import expected_seconds, readable_time
 
@@ -156,6 +160,41 @@ def obtain(configs: Mapping[Key, ExperimentConfig], patience: float) -> dict[Key
             f"{_how_to_train(missing)}, or give the chapter more patience. What is trained is kept"
         )
     return {key: run(config) for key, config in configs.items()}
+
+
+class Sample(NamedTuple):
+    """Members that several runs can be compared by: their indices, teacher by teacher, and how many of what."""
+
+    members: list[int]
+    teachers: int
+    trials: int
+
+
+def comparable(*runs: Runs) -> Sample:
+    """The members whose weights all of some runs have kept: as many trials of every teacher that has one.
+
+    The runs must have the same teachers and trials.
+    """
+    config = runs[0].config
+    there = set(range(config.teachers * config.trials)).intersection(*(result.kept for result in runs))
+    kept = [
+        [n for n in range(t * config.trials, (t + 1) * config.trials) if n in there] for t in range(config.teachers)
+    ]
+    kept = [members for members in kept if members]
+    trials = min(map(len, kept))
+    return Sample([n for members in kept for n in members[:trials]], len(kept), trials)
+
+
+def interval(values: Tensor | np.ndarray, sample: Sample, of: Statistic = mean) -> Interval:
+    """What the values of a sample's members, (E,) or (E, n), amount to, with an interval as the ledger's.
+
+    `of` maps (..., T, K, n) to (...), as in `spectral.quantities`. A single member has no interval (NaN), and neither
+    has what could not be measured.
+    """
+    array = np.asarray(values, float).reshape(sample.teachers, sample.trials, -1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = bootstrap(array, of, **read_claims()[1])
+    return replace(found, low=np.nan, high=np.nan) if len(sample.members) == 1 else found
 
 
 def _how_to_train(missing: Sequence[ExperimentConfig]) -> str:

@@ -32,10 +32,12 @@ class Role(NamedTuple):
 ROLES = {
     "teacher": Role("teacher", "#000000", "--"),
     "spectral": Role("spectral student", "#0072B2", "-"),
+    "whole": Role("spectral student, not pruned", "#56B4E9", (0, (8, 2))),
     "matched": Role("direct student, same settings", "#D55E00", "-."),
     "unpenalised": Role("spectral student, no penalty on λ", "#009E73", (0, (5, 1))),
     "published": Role("direct student, published settings", "#CC79A7", ":"),
     "lasso": Role("direct student, group lasso", "#E69F00", (0, (3, 1, 1, 1))),
+    "other": Role("another random teacher", "#777777", (0, (1, 2))),
 }
 MOST_CURVES = 10
 POSITIVE, NEGATIVE, NEUTRAL = "#0072B2", "#D55E00", "#666666"
@@ -81,14 +83,18 @@ def matrix(ax: Axes, values: ArrayLike, title: str, *, limit: float | None = Non
         ax.figure.colorbar(image, ax=ax, shrink=0.85)
 
 
-def network(ax: Axes, weights: Sequence[ArrayLike], labels: Sequence[str]) -> None:
+def network(
+    ax: Axes, weights: Sequence[ArrayLike], labels: Sequence[str], *, places: Sequence[int] | None = None
+) -> None:
     """A layered network: one column of nodes a layer, edges as wide and opaque as their weight, coloured by sign.
 
-    `weights` holds the matrices (outputs, inputs) from left to right; `labels` names the columns.
+    `weights` holds the matrices (outputs, inputs) from left to right; `labels` names the columns. Nodes are spread
+    evenly over as many `places` as their column has, from the top (default: as there are nodes): so that networks of
+    different sizes can be drawn with the same nodes at the same heights.
     """
     matrices = [np.asarray(w) for w in weights]
     sizes = [matrices[0].shape[1], *(w.shape[0] for w in matrices)]
-    heights = [np.linspace(1, 0, n + 2)[1:-1] for n in sizes]
+    heights = [np.linspace(1, 0, p + 2)[1 : n + 1] for n, p in zip(sizes, places or sizes, strict=True)]
     for layer, w in enumerate(matrices):
         strength = np.abs(w) / max(np.abs(w).max(), 1e-30)
         ends = [[(layer, y0), (layer + 1, y1)] for y1 in heights[layer + 1] for y0 in heights[layer]]
@@ -163,6 +169,35 @@ def spectrum(ax: Axes, edges: ArrayLike, counts: Sequence[Estimate], role: str) 
     mean, low, high = np.vstack([bounds, bounds[-1:]]).T  # a step ends where the last bin does
     ax.fill_between(edges, low, high, step="post", color=style.colour, alpha=0.2, linewidth=0)
     ax.step(edges, mean, where="post", color=style.colour, linestyle=style.line, linewidth=2, label=style.label)
+
+
+def pairs(ax: Axes, x: ArrayLike, y: ArrayLike, role: str, *, label: str | None = None, hollow: bool = False) -> None:
+    """The same things measured in two networks, a point each; on the `diagonal` where both agree."""
+    style = ROLES[role]
+    ax.scatter(
+        np.asarray(x).ravel(),
+        np.asarray(y).ravel(),
+        s=12,
+        facecolor="none" if hollow else style.colour,
+        edgecolor=style.colour,
+        linewidth=0.7,
+        alpha=0.6,
+        label=style.label if label is None else label,
+    )
+
+
+def diagonal(ax: Axes) -> None:
+    """A thin line on which both coordinates are equal."""
+    ax.axline((0, 0), slope=1, color=NEUTRAL, linewidth=1, zorder=0)
+
+
+def shares(ax: Axes, values: ArrayLike, role: str, *, label: str | None = None) -> None:
+    """Which part of the values lies at or above each: the falling cumulative distribution, as steps."""
+    style = ROLES[role]
+    ordered = np.sort(np.asarray(values).ravel())[::-1]
+    part = np.arange(1, len(ordered) + 1) / max(1, len(ordered))
+    name = style.label if label is None else label
+    ax.step(ordered, part, where="post", color=style.colour, linestyle=style.line, linewidth=2.2, label=name)
 
 
 def reference(ax: Axes, value: float, label: str, *, axis: str = "y") -> None:

@@ -105,7 +105,7 @@ class Reader:
         return load(self._bench)
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
+def mean(values: np.ndarray) -> np.ndarray:
     """Over T, K and W."""
     return values.mean((-3, -2, -1))
 
@@ -129,7 +129,7 @@ def _sizes(reader: Reader, part: Part) -> np.ndarray:
 
 def effective_size_mean(reader: Reader, part: Part) -> Values:
     """Survivors, mean over members and widths."""
-    return _sizes(reader, part), _mean
+    return _sizes(reader, part), mean
 
 
 def size_slope(reader: Reader, part: Part) -> Values:
@@ -144,7 +144,7 @@ def threshold_sensitivity(reader: Reader, part: Part) -> Values:
     def between(runs: Runs) -> Tensor:
         return effective_size(runs.scores, 0.0125) - effective_size(runs.scores, 0.2)
 
-    return _over_widths(reader, part, part.choice["student"], between), _mean
+    return _over_widths(reader, part, part.choice["student"], between), mean
 
 
 def _test_errors(reader: Reader, part: Part, student: str) -> np.ndarray:
@@ -159,7 +159,7 @@ def worst_test_error(reader: Reader, part: Part) -> Values:
 def test_error_ratio(reader: Reader, part: Part) -> Values:
     """Geometric mean of the ratio to the control, member by member."""
     student, control = (_test_errors(reader, part, part.choice[name]) for name in ("student", "control"))
-    return np.log(student / control), lambda values: np.exp(_mean(values))
+    return np.log(student / control), lambda values: np.exp(mean(values))
 
 
 def _rebuilt(runs: Runs) -> tuple[Task, Student, Tensor]:
@@ -206,7 +206,8 @@ def _distances(
     return np.array(rows).reshape(config.teachers, config.trials, 2)
 
 
-def _ratio_of_means(values: np.ndarray) -> np.ndarray:
+def ratio_of_means(values: np.ndarray) -> np.ndarray:
+    """Of the first to the second of two values, (T, K, 2), each over T and K."""
     means = values.mean((-3, -2))
     return means[..., 0] / means[..., 1]
 
@@ -217,17 +218,17 @@ def _path_distances(reader: Reader, part: Part) -> np.ndarray:
 
 def path_distance(reader: Reader, part: Part) -> Values:
     """Of the survivors' paths from the teacher's, over the teacher's mean absolute path."""
-    return _path_distances(reader, part)[..., :1], _mean
+    return _path_distances(reader, part)[..., :1], mean
 
 
 def path_distance_to_null(reader: Reader, part: Part) -> Values:
     """That distance over the one to another random teacher."""
-    return _path_distances(reader, part), _ratio_of_means
+    return _path_distances(reader, part), ratio_of_means
 
 
 def strength_distance_to_null(reader: Reader, part: Part) -> Values:
     """Distance of the survivors' in-strengths from the teacher's, over that of another random teacher's."""
-    return _distances(reader, part, lambda first, _: in_strengths(first), wasserstein_distance), _ratio_of_means
+    return _distances(reader, part, lambda first, _: in_strengths(first), wasserstein_distance), ratio_of_means
 
 
 def teacher_nodes_found(reader: Reader, part: Part) -> Values:
@@ -236,7 +237,7 @@ def teacher_nodes_found(reader: Reader, part: Part) -> Values:
     def found(runs: Runs) -> Tensor:
         return found_in(runs).double() / runs.config.teacher_hidden
 
-    return _over_widths(reader, part, part.choice["student"], found), _mean
+    return _over_widths(reader, part, part.choice["student"], found), mean
 
 
 def pruning_cost(reader: Reader, part: Part) -> Values:
@@ -254,7 +255,7 @@ def pruning_cost(reader: Reader, part: Part) -> Values:
         small, _ = compact(student, keep)  # as masked, without the work of silent nodes
         return (mse(small, task.test) - runs.test_mse) / runs.test_power
 
-    return _over_widths(reader, part, part.choice["student"], cost), _mean
+    return _over_widths(reader, part, part.choice["student"], cost), mean
 
 
 def rank_sweep(runs: Runs) -> Tensor:
@@ -273,7 +274,7 @@ def onset(reader: Reader, part: Part) -> Values:
     def smallest(runs: Runs) -> Tensor:
         return measures.onset(rank_sweep(runs), 0.01)
 
-    return _over_widths(reader, part, part.choice["student"], smallest), _mean
+    return _over_widths(reader, part, part.choice["student"], smallest), mean
 
 
 def step_cost_ratio(reader: Reader, part: Part) -> Interval:

@@ -31,6 +31,10 @@ class Interval:
     high: float
     sample: str = field(default="", compare=False)
 
+    def brief(self, spec: str) -> str:
+        """Value and interval, as in ``21.0 [18.5, 23.5]``."""
+        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
 
 @dataclass(frozen=True)
 class Curve:

@@ -1,8 +1,13 @@
 import re
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
 from spectral import ConfigError, chapter
+from spectral.quantities import ratio_of_means
+from spectral.scaling import Interval
 
 CELL = "student_hidden: int = 40  # nodes\nlearning_rate: float = 0.005\nactivation: str = 'relu'\n"
 
@@ -114,6 +119,32 @@ def test_what_takes_seconds_is_trained_and_kept(empty_store, small):
     assert runs.config == small
     assert (empty_store / f"{small.hash()}.npz").exists()
     assert chapter.obtain({"small": small}, patience=0.0)["small"].provenance == runs.provenance
+
+
+def test_runs_are_compared_by_members_that_all_have_kept():
+    """Two teachers of three trials: the first teacher has two trials in both, the second has three in one."""
+
+    def runs(*kept):
+        return SimpleNamespace(config=SimpleNamespace(teachers=2, trials=3), kept=kept)
+
+    assert chapter.comparable(runs(0, 1, 2, 3, 4, 5)) == ([0, 1, 2, 3, 4, 5], 2, 3)
+    assert chapter.comparable(runs(0, 1, 2, 3, 4, 5), runs(0, 2, 3, 4, 5)) == ([0, 2, 3, 4], 2, 2)
+    assert chapter.comparable(runs(0, 1, 2), runs(0, 1, 4)) == ([0, 1], 1, 2)
+
+
+def test_intervals_are_the_ledgers():
+    """Two teachers at 1 and 3, whatever the trial: a resample of teachers has mean 1, 2 or 3."""
+    sample = chapter.Sample([0, 1, 2, 3], 2, 2)
+    found = chapter.interval(torch.tensor([1.0, 1.0, 3.0, 3.0]), sample)
+    assert found == Interval(2.0, 1.0, 3.0)
+    assert found.brief(".1f") == "2.0 [1.0, 3.0]"
+    values = [[1.0, 2.0], [3.0, 2.0], [0.0, 0.0], [0.0, 0.0]]
+    pooled = chapter.interval(torch.tensor(values), sample, ratio_of_means)
+    assert pooled.value == 1.0
+    assert np.isnan(chapter.interval(torch.zeros(4, 2), sample, ratio_of_means).value)
+    alone = chapter.interval(torch.tensor([5.0]), chapter.Sample([0], 1, 1))
+    assert alone.value == 5.0
+    assert np.isnan([alone.low, alone.high]).all()
 
 
 ENTRY = {

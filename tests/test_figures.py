@@ -51,6 +51,30 @@ def test_network_draws_every_node_and_edge(ax):
     assert [label.get_text() for label in ax.get_xticklabels()] == ["in", "hidden", "out"]
 
 
+def test_networks_of_different_sizes_share_their_places(ax):
+    """Two nodes on three places stand where the first two of three nodes stand."""
+    figures.network(ax, [np.ones((3, 1))], ["in", "out"])
+    figures.network(ax, [np.ones((2, 1))], ["in", "out"], places=[1, 3])
+    three, two = (ax.collections[i].get_offsets()[:, 1] for i in (2, 5))
+    assert three.tolist() == [0.75, 0.5, 0.25]
+    assert two.tolist() == [0.75, 0.5]
+
+
+def test_pairs_are_points_about_a_diagonal(ax):
+    figures.pairs(ax, [[1.0, 2.0]], [[1.5, 2.5]], "spectral", label="nodes")
+    figures.diagonal(ax)
+    assert ax.collections[0].get_offsets().tolist() == [[1.0, 1.5], [2.0, 2.5]]
+    assert ax.get_legend_handles_labels()[1] == ["nodes"]
+    assert ax.lines[0].get_slope() == 1
+
+
+def test_shares_fall_from_one(ax):
+    """Half of 1, 3, 2, 4 is at least 3, all are at least 1."""
+    figures.shares(ax, [1.0, 3.0, 2.0, 4.0], "lasso")
+    assert ax.lines[0].get_xdata().tolist() == [4, 3, 2, 1]
+    assert ax.lines[0].get_ydata().tolist() == [0.25, 0.5, 0.75, 1.0]
+
+
 def test_histogram_counts(ax):
     figures.histogram(ax, np.arange(10.0), "y", density=False)
     assert sum(patch.get_height() for patch in ax.patches) == 10
