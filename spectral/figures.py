@@ -33,6 +33,7 @@ ROLES = {
     "teacher": Role("teacher", "#000000", "--"),
     "spectral": Role("spectral student", "#0072B2", "-"),
     "whole": Role("spectral student, not pruned", "#56B4E9", (0, (8, 2))),
+    "wide": Role("spectral student, wider second layer", "#882255", (0, (4, 1, 1, 1, 1, 1))),
     "matched": Role("direct student, same settings", "#D55E00", "-."),
     "unpenalised": Role("spectral student, no penalty on λ", "#009E73", (0, (5, 1))),
     "published": Role("direct student, published settings", "#CC79A7", ":"),
@@ -191,10 +192,10 @@ def diagonal(ax: Axes) -> None:
     ax.axline((0, 0), slope=1, color=NEUTRAL, linewidth=1, zorder=0)
 
 
-def shares(ax: Axes, values: ArrayLike, role: str, *, label: str | None = None) -> None:
-    """Which part of the values lies at or above each: the falling cumulative distribution, as steps."""
+def shares(ax: Axes, values: ArrayLike, role: str, *, label: str | None = None, rising: bool = False) -> None:
+    """Which part of the values lies at or above each (at or below, if `rising`), in steps."""
     style = ROLES[role]
-    ordered = np.sort(np.asarray(values).ravel())[::-1]
+    ordered = np.sort(np.asarray(values).ravel())[:: 1 if rising else -1]
     part = np.arange(1, len(ordered) + 1) / max(1, len(ordered))
     name = style.label if label is None else label
     ax.step(ordered, part, where="post", color=style.colour, linestyle=style.line, linewidth=2.2, label=name)

@@ -32,7 +32,11 @@ class Interval:
     sample: str = field(default="", compare=False)
 
     def brief(self, spec: str) -> str:
-        """Value and interval, as in ``21.0 [18.5, 23.5]``."""
+        """Value and interval, as in ``21.0 [18.5, 23.5]``; the value alone where it has none, a dash for neither."""
+        if np.isnan(self.value):
+            return "–"
+        if np.isnan(self.low) or np.isnan(self.high):
+            return f"{self.value:{spec}}"
         return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
 

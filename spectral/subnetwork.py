@@ -82,12 +82,37 @@ def open_share(first: Tensor, second: Tensor, x: Tensor) -> Tensor:
     return (z > 0).to(x.dtype).mT @ on / x.shape[-2]
 
 
+def strengths(first: Tensor, second: Tensor, x: Tensor, edge: float = 1.0) -> dict[str, Tensor]:
+    """What a network's graph says of each node of its first layer, (..., h) each.
+
+    - "in", "out": sums of incoming and outgoing weights. They depend on the gauge;
+    - "unit in", "unit out": the same in the gauge of `unit_rows`;
+    - "path": the sum of all paths over the node, the product of "in" and "out";
+    - "open": the same, each path weighted by the part of the patterns `x` (..., P, d) to which it is open;
+    - "in degree", "out degree": how many weights stand out; see `degrees` for `edge`.
+    """
+    unit, outgoing = unit_rows(first, second)
+    carried = paths(first, second)
+    opened = carried * open_share(first, second, x).unsqueeze(-1)
+    return {
+        "in": first.sum(-1),
+        "unit in": unit.sum(-1),
+        "out": second.sum(-2),
+        "unit out": outgoing.sum(-2),
+        "path": carried.sum((-3, -1)),
+        "open": opened.sum((-3, -1)),
+        "in degree": degrees(first, edge),
+        "out degree": degrees(second.mT, edge),
+    }
+
+
 def kinks(first: Tensor, second: Tensor, x: Tensor, part: float = 0.05) -> Tensor:
     r"""Where the second layer's nodes begin to answer: the mean gradient of their pre-activation there, (..., m, d).
 
     "There" are the `part` of the patterns `x` (..., P, d) at which a node's pre-activation is nearest to zero. A
     network bends where the input crosses a plane :math:`w_i \cdot x = 0`, and along the bent surface on which a node
-    of the second layer passes zero; the gradient is the normal of that surface.
+    of the second layer passes zero; the gradient is the normal of that surface. Patterns from which a node receives
+    nothing at all are no bend, and come last.
 
     Raises
     ------
@@ -98,7 +123,8 @@ def kinks(first: Tensor, second: Tensor, x: Tensor, part: float = 0.05) -> Tenso
         raise ValueError(f"part must be above 0 and at most 1, a share of the patterns; got {part}")
     on, z = _answers(first, second, x)
     count = max(1, round(part * x.shape[-2]))
-    nearest = z.abs().topk(count, dim=-2, largest=False).indices  # (..., count, m)
+    distance = z.abs().masked_fill(z == 0, torch.inf)
+    nearest = distance.topk(count, dim=-2, largest=False).indices  # (..., count, m)
     near = torch.zeros_like(z).scatter_(-2, nearest, 1.0 / count)
     return (near.mT @ on * second) @ first
 

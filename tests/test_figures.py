@@ -73,6 +73,8 @@ def test_shares_fall_from_one(ax):
     figures.shares(ax, [1.0, 3.0, 2.0, 4.0], "lasso")
     assert ax.lines[0].get_xdata().tolist() == [4, 3, 2, 1]
     assert ax.lines[0].get_ydata().tolist() == [0.25, 0.5, 0.75, 1.0]
+    figures.shares(ax, [3.0, 1.0], "lasso", rising=True)
+    assert ax.lines[1].get_xdata().tolist() == [1, 3]
 
 
 def test_histogram_counts(ax):

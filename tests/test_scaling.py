@@ -8,6 +8,7 @@ import pytest
 from spectral import scaling
 from spectral.scaling import (
     Curve,
+    Interval,
     Refused,
     at,
     bootstrap,
@@ -137,6 +138,13 @@ def test_bootstrap_draws_teachers_and_then_trials():
     assert bootstrap(values, mean, resamples=400) == scaling.Interval(5.0, 0.0, 10.0)
     exact = bootstrap(np.full((3, 2), 7.0), lambda drawn: drawn.mean((-2, -1)), resamples=400)
     assert exact == scaling.Interval(7.0, 7.0, 7.0)
+
+
+def test_intervals_in_words():
+    nan = float("nan")
+    assert Interval(1.234, 1.0, 2.0).brief(".1f") == "1.2 [1.0, 2.0]"
+    assert Interval(1.234, nan, nan).brief(".1f") == "1.2"
+    assert Interval(nan, nan, nan).brief(".1f") == "–"
 
 
 def test_bootstrap_covers():

@@ -20,6 +20,7 @@ from spectral.subnetwork import (
     path_weights,
     paths,
     relative_distance,
+    strengths,
     unit_rows,
 )
 
@@ -82,6 +83,33 @@ def test_nothing_that_counts_depends_on_the_gauge(seed):
     torch.testing.assert_close(paths(unit, outgoing), paths(first, second))
 
 
+@given(st.integers(0, 100))
+def test_strengths_on_one_side_depend_on_the_gauge_and_no_others(seed):
+    first, second, x = network(seed)
+    one, other = strengths(first, second, x), strengths(*rescaled(first, second, seed), x)
+    torch.testing.assert_close(one["path"], one["in"] * one["out"])
+    for name, values in one.items():
+        assert values.shape == (1, 6), name
+        assert torch.allclose(values.double(), other[name].double()) == (name not in ("in", "out")), name
+
+
+def test_strengths_by_hand():
+    """Node 0: in 3 + 4, out 2 - 1, norm 5; only its first outgoing path is ever open."""
+    first, second = torch.tensor([[3.0, 4.0], [0.0, -2.0]]), torch.tensor([[2.0, 1.0], [-1.0, 1.0]])
+    found = strengths(first, second, torch.tensor([[1.0, 1.0], [-1.0, 0.5]]))
+    expected = {
+        "in": [7.0, -2.0],
+        "unit in": [1.4, -1.0],
+        "out": [1.0, 2.0],
+        "unit out": [5.0, 4.0],
+        "path": [7.0, -4.0],
+        "open": [7.0, 0.0],  # to the first pattern, half of them: 0.5 * 7 * 2
+        "in degree": [1, 1],
+        "out degree": [1, 0],
+    }
+    assert {name: pytest.approx(values.tolist()) for name, values in found.items()} == expected
+
+
 def test_silent_nodes_stay_silent():
     unit, outgoing = unit_rows(torch.zeros(2, 3), torch.ones(1, 2))
     assert not unit.any()
@@ -105,6 +133,9 @@ def test_a_kink_by_hand():
     torch.testing.assert_close(kinks(torch.eye(2), second, x), second)
     far = torch.tensor([[-1.0, 3.0]]).expand(400, 2)  # where its gradient is (0, -1), but it is not near zero
     torch.testing.assert_close(kinks(torch.eye(2), second, torch.cat([x, far])), second)
+    dark = torch.tensor([[-1.0, -1.0]]).expand(400, 2)  # where it is zero, and flat
+    torch.testing.assert_close(kinks(torch.eye(2), second, torch.cat([x, dark])), second)
+    assert not kinks(torch.eye(2), second, dark).any()
     for part in (0.0, 1.5):
         with pytest.raises(ValueError, match="part must be above 0 and at most 1"):
             kinks(torch.eye(2), torch.ones(1, 2), x, part)
