@@ -33,6 +33,9 @@ Key = TypeVar("Key")
 MOST_NAMES = 6
 """How many runs a line of provenance names."""
 
+_INTERVAL = re.compile(r"\[([-+\d.e]+), ([-+\d.e]+)\]")
+"""An interval, which no line of a table should break within."""
+
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 MARKS = {REPRODUCED: "✔", PARTLY: "◐", NOT_REPRODUCED: "✘"}
@@ -304,11 +307,12 @@ def _marked(verdict: str) -> str:
 
 
 def table(header: Sequence[str], *rows: Sequence[object]) -> Any:
-    """A Markdown table of a few rows; everything is written as `str` writes it."""
+    """A Markdown table of a few rows; everything is written as `str` writes it, and intervals are kept whole."""
     from IPython.display import Markdown
 
     lines = [header, ["---"] * len(header), *rows]
-    return Markdown("\n".join(f"| {' | '.join(map(str, line))} |" for line in lines))
+    text = "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    return Markdown(_INTERVAL.sub("[\\1,\u00a0\\2]", text))
 
 
 def command(notebook: str, namespace: Mapping[str, Any]) -> str:
@@ -331,12 +335,13 @@ def provenance(notebook: str, namespace: Mapping[str, Any], *runs: Runs) -> Any:
     config, first = runs[0].config, runs[0].provenance
     count = f"{_count(config.teachers, 'teacher')} × {_count(config.trials, 'trial')}"
     seconds = sum(run.provenance["cpu_seconds"] for run in runs)
+    machine = first["machine"].replace(", 1 threads", ", 1 thread")  # as early runs have it
     names = ", ".join(f"`{run.provenance['hash']}`" for run in runs[:MOST_NAMES])
     if len(runs) > MOST_NAMES:
         names += f" and {len(runs) - MOST_NAMES} more (all are listed by `python -m spectral status`)"
     return Markdown(
         f"*{count}, {config.epochs:,} epochs; trained in {readable_time(seconds)} of processor time on "
-        f"{first['machine']} ({first['device']}), torch {first['torch'].split('+')[0]}, {first['date'][:10]}. "
+        f"{machine} ({first['device']}), torch {first['torch'].split('+')[0]}, {first['date'][:10]}. "
         f"Runs {names}. To repeat:* `{command(notebook, namespace)}`"
     )
 

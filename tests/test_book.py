@@ -1,5 +1,6 @@
 """The book: what the committed chapters hold, that they run with other parameters, and the pages they make."""
 
+import html
 import json
 import re
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 from papermill.exceptions import PapermillExecutionError
 from rendered import ROOT, pages
 
+from spectral.claims import announced
+
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 SMALL = {
     "epochs": 3,
@@ -22,6 +25,8 @@ SMALL = {
     "patterns": 1_000,
     "pairs": 2,
     "test_patterns": 200,
+    "preset": "smoke",
+    "widths": "10 30",
 }
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 pytestmark = pytest.mark.filterwarnings("default")  # of the notebook tools, which are not ours to fix
@@ -72,7 +77,7 @@ def test_chapters_begin_with_their_parameters(path):
         assert len(parameter["help"]) > 3, f"{name} is not explained"
 
 
-@pytest.mark.parametrize("name", ["03-training", "10-pruning"])
+@pytest.mark.parametrize("name", [path.stem for path in CHAPTERS if "03" <= path.stem[:2] <= "10"])
 def test_training_chapters_show_committed_runs(name):
     """At their defaults they train nothing: every run that they name is kept with the book."""
     shown = "".join(str(cell.outputs) for cell in code(ROOT / "book" / f"{name}.ipynb"))
@@ -119,6 +124,16 @@ def test_chapters_run_with_other_parameters(path, tmp_path):
         ("10-pruning", {"patience": -1.0}, "patience must be at least 0; got -1.0"),
         ("02-parametrization", {"in_features": 0}, "in_features must be a whole number of at least 1, not 0"),
         ("01-teacher", {"activation": "gelu"}, "activation must be one of relu, tanh, erf"),
+        ("04-spectra", {"preset": "papr"}, "unknown preset 'papr'; did you mean 'paper'?"),
+        ("04-spectra", {"widths": "10 41"}, "widths must be some of 10 20 40 60 100 200 500 1000; got '10 41'"),
+        ("04-spectra", {"bin_width": 0.0}, "bin_width must lie between 0 and 0.5; got 0.0"),
+        ("05-size", {"threshold": 1.0}, "threshold must lie from 0"),
+        ("05-size", {"settings": "student_hidden=50"}, "the same, which this chapter compares"),
+        ("06-error", {"settings": "epohs=5"}, "unknown parameter 'epohs'; did you mean 'epochs'?"),
+        ("06-error", {"patience": -1.0}, "patience must be a number of minutes of at least 0; got -1.0"),
+        ("06-error", {"preset": "laptop", "patience": 0.0}, "Train them with: python -m spectral sweep laptop"),
+        ("deviations", {"settings": "epochs"}, "a setting is NAME=VALUE; got 'epochs'"),
+        ("claims", {"preset": "desk"}, "unknown preset 'desk'"),
         ("cost", {"bench": "nowhere.json"}, "the measurements nowhere.json cannot be read: No such file or directory"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
@@ -211,3 +226,26 @@ def test_numbers_in_the_text_come_from_the_runs(site):
         asked = sum(cell.source.count("{glue:text}") for cell in nbformat.read(path, 4).cells)
         assert text.count('class="pasted-text"') == asked, path.stem
         assert not re.search(r'class="pasted-text">\s*<', text), f"an empty number in {path.stem}"
+
+
+def test_the_first_page_shows_every_claim_and_verdict(site):
+    """In the words of the announced ledger."""
+    text = re.sub(r"\s+", " ", html.unescape((site / "book" / "index.html").read_text()))
+    shown = re.findall(r'class="pasted-text">(.*?)</span>', text)
+    for entry in announced():
+        assert entry["statement"] in shown
+        at = shown.index(entry["statement"])
+        assert shown[at + 2].endswith(entry["verdict"]), entry["id"]
+
+
+def test_prose_says_no_verdict_of_its_own():
+    """Verdicts stand in boxes and tables, which come from the ledger; typed ones would go stale."""
+    for path in [*CHAPTERS, *(ROOT / "book").glob("*.md")]:
+        if path.stem in ("claims", "reproduce", "index", "api"):
+            continue  # they explain the words
+        text = (
+            path.read_text()
+            if path.suffix == ".md"
+            else "\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
+        )
+        assert not re.search(r"\b(is|are|not|partly|was|were) reproduced\b", text), path.stem

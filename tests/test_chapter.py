@@ -182,6 +182,11 @@ def test_the_table_of_claims_links_to_chapters():
     assert row in text
 
 
+def test_tables_keep_intervals_whole():
+    text = chapter.table(("n", "a, b"), (1, "2.0 [1.5, -2.5]")).data
+    assert text.splitlines() == ["| n | a, b |", "| --- | --- |", "| 1 | 2.0 [1.5,\u00a0-2.5] |"]
+
+
 def test_boxes_come_from_what_was_announced():
     assert "✔ reproduced" in chapter.verdict("size").data
     with pytest.raises(ConfigError, match="unknown claim 'sise'; did you mean 'size'"):
