@@ -23,7 +23,7 @@ from spectral.experiment import ConfigError, ExperimentConfig, check_type, parse
 from spectral.quantities import NOT_REPRODUCED, PARTLY, REPRODUCED, Statistic, mean
 from spectral.runs import Runs, run
 from spectral.scaling import Interval, bootstrap
-from spectral.store import Store
+from spectral.store import REPOSITORY, Store
 from spectral.sweep import expected_seconds, readable_time
 
 _INJECTED = "# Parameters"  # how papermill begins the cell that it adds
@@ -230,7 +230,7 @@ def at_a_glance(entries: Sequence[Mapping[str, Any]]) -> Any:
             entry["statement"],
             "<br>".join(measured(part) for part in entry["parts"]),
             _marked(entry["verdict"]),
-            f"{{doc}}`{entry['chapter'].partition('-')[0].lstrip('0')} </book/{entry['chapter']}>`",
+            _link(entry["chapter"]),
         )
         for entry in entries
     ]
@@ -288,6 +288,13 @@ def say(**values: object) -> None:
 
     for name, value in values.items():
         glue(name, str(value), display=False)
+
+
+def _link(chapter: str) -> str:
+    """The number of a chapter, which leads there unless the chapter is still to be written."""
+    number = chapter.partition("-")[0].lstrip("0")
+    there = (REPOSITORY / "book" / f"{chapter}.ipynb").exists()
+    return f"{{doc}}`{number} </book/{chapter}>`" if there else f"{number}, to come"
 
 
 def say_claims(entries: Sequence[Mapping[str, Any]]) -> None:

@@ -180,6 +180,7 @@ def test_the_table_of_claims_links_to_chapters():
     text = chapter.at_a_glance([ENTRY]).data
     row = "| It has the teacher's size. | 23.4 [22.0, 3.2·10⁻⁴] | ◐ partly reproduced | {doc}`5 </book/05-size>` |"
     assert row in text
+    assert "| 99, to come |" in chapter.at_a_glance([ENTRY | {"chapter": "99-future"}]).data
 
 
 def test_tables_keep_intervals_whole():
