@@ -14,8 +14,9 @@ Axes: T teachers, K trials; curves are one-dimensional arrays, one for each size
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import scipy.optimize
@@ -38,6 +39,19 @@ class Interval:
         if np.isnan(self.low) or np.isnan(self.high):
             return f"{self.value:{spec}}"
         return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
+
+@dataclass(frozen=True)
+class Band:
+    """Measured values of any shape with an interval around each."""
+
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    def __getitem__(self, index: Any) -> Band:
+        """Part of the values, with their intervals."""
+        return Band(*(np.asarray(values)[index] for values in (self.value, self.low, self.high)))
 
 
 @dataclass(frozen=True)
@@ -249,17 +263,36 @@ def bootstrap(
     `statistic` maps (..., T, K, ...) with any number of leading draws to (...). With `separate`, values are (T, K, G,
     ...) for G groups with teachers of their own, and each group is drawn for itself.
     """
+    found = bands(values, statistic, separate, level=level, resamples=resamples, seed=seed)
+    teachers, trials = values.shape[:2]
+    return Interval(float(found.value), float(found.low), float(found.high), f"{teachers} × {trials}")
+
+
+def bands(
+    values: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    separate: bool = False,
+    *,
+    level: float = 0.95,
+    resamples: int = 1_000,
+    seed: int = 0,
+) -> Band:
+    """As `bootstrap`, for a `statistic` that maps to any shape: each of its numbers has an interval of its own."""
+    statistics = np.concatenate([statistic(drawn) for drawn in draws(values, separate, resamples, seed)])
+    low, high = np.quantile(statistics, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return Band(np.asarray(statistic(values)), low, high)
+
+
+def draws(values: np.ndarray, separate: bool, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """The resampled `values` of `bootstrap`, (draws, T, K, ...), in portions that fit into memory."""
     generator = np.random.default_rng(seed)
     teachers, trials = values.shape[:2]
     groups = values.shape[2:3] if separate else ()
     own = tuple(np.arange(count) for count in groups)
     drawn = generator.integers(teachers, size=(resamples, teachers, 1, *groups))
     within = generator.integers(trials, size=(resamples, teachers, trials, *groups))
-    statistics = np.concatenate(
-        [statistic(values[(drawn[part], within[part], *own)]) for part in np.array_split(np.arange(resamples), 20)]
-    )
-    low, high = np.quantile(statistics, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(statistic(values)), float(low), float(high), f"{teachers} × {trials}")
+    for part in np.array_split(np.arange(resamples), min(20, resamples)):
+        yield values[(drawn[part], within[part], *own)]
 
 
 def crossing(y: np.ndarray, threshold: float) -> np.ndarray:

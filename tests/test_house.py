@@ -20,7 +20,7 @@ FLOORS = [
     {"train"},
     {"experiment"},
     {"presets", "store"},
-    {"bench_loops", "runs"},
+    {"bench_loops", "coverage", "runs"},
     {"bench", "sweep", "tables", "verify"},
     {"bench_tables", "figures"},
     {"quantities"},

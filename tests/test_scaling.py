@@ -11,6 +11,7 @@ from spectral.scaling import (
     Interval,
     Refused,
     at,
+    bands,
     bootstrap,
     collapse,
     crossing,
@@ -215,3 +216,13 @@ def test_the_form_that_made_the_curves_predicts_them_better(exponent, transition
     assert (gain.mean() > 0.1) if transition else (gain.mean() < -0.1)
     with pytest.raises(Refused, match="three curves and five points are needed; got 2 and 15"):
         held_out_gain(n, y[:2], 0.001)
+
+
+def test_bands_are_one_interval_for_each_number():
+    values = np.random.default_rng(2).normal(size=(4, 3, 5)) + np.arange(5)
+    found = bands(values, lambda drawn: drawn.mean((-3, -2)), resamples=400, seed=3)
+    assert found.value.shape == found.low.shape == found.high.shape == (5,)
+    assert (found.low < found.value).all()
+    assert (found.value < found.high).all()
+    one = bootstrap(values, lambda drawn: drawn.mean((-3, -2))[..., 2], resamples=400, seed=3)
+    assert (found[2].value, found[2].low, found[2].high) == (one.value, one.low, one.high)
