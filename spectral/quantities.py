@@ -258,14 +258,15 @@ def pruning_cost(reader: Reader, part: Part) -> Values:
     return _over_widths(reader, part, part.choice["student"], cost), mean
 
 
-def rank_sweep(runs: Runs) -> Tensor:
+def rank_sweep(runs: Runs, scores: Tensor | None = None) -> Tensor:
     """Test error of every member when the n nodes of the highest scores are kept, n = 0 ..., (E, N).
 
-    N is one more than the largest number of nodes that any member has left: the others are silent already.
+    `scores` are (E, h_S), by default the norms of the incoming weights. N is one more than the largest number of nodes
+    that any member has left: the others are silent already.
     """
     task, student, _ = _rebuilt(runs)
     most = int((runs.scores > 0).sum(-1).max())
-    return prune_sweep(student, task.test, rank(runs.scores))[:, : most + 1]
+    return prune_sweep(student, task.test, rank(runs.scores if scores is None else scores))[:, : most + 1]
 
 
 def onset(reader: Reader, part: Part) -> Values:

@@ -19,8 +19,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from torch import Tensor
 
 from spectral.presets import BASE
 from spectral.quantities import CHOICES as OTHER_CHOICES
@@ -41,7 +44,6 @@ GRID = np.linspace(0, 2, 81)
 SHAPE = np.linspace(0, 1.2, 49)
 """Points n/n_c at which curves are laid over each other."""
 
-_DISTANCE = np.geomspace(*WINDOW, 8)
 _BASE = f"h_T={BASE[0]},d={BASE[1]}"
 
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -59,7 +61,39 @@ LARGE = 20
 """Nodes from which on a teacher counts as large: `WINDOW` then spans eight nodes or more."""
 
 
-def settings(reader: Reader, family: str) -> list[str]:
+class Source(Protocol):
+    """Where runs are read from, by their names in a preset; a `Reader` is one."""
+
+    def __hash__(self) -> int:
+        """By identity: what was made of its runs is kept."""
+
+    @property
+    def names(self) -> list[str]:
+        """All experiments there are."""
+
+    def named(self, name: str) -> Runs:
+        """One of them; raises MissingRun if its result is not there."""
+
+
+@dataclass(frozen=True, eq=False)
+class AtHand:
+    """Runs that have been read already, as a source."""
+
+    runs: Mapping[str, Runs]
+
+    @property
+    def names(self) -> list[str]:
+        """All of them."""
+        return list(self.runs)
+
+    def named(self, name: str) -> Runs:
+        """One of them; raises MissingRun if there is none of that name."""
+        if name not in self.runs:
+            raise MissingRun(name)
+        return self.runs[name]
+
+
+def settings(reader: Source, family: str) -> list[str]:
     """Names of the experiments of a family. Those that vary the base come with it, and share its teachers."""
     names = []
     for name in reader.names:
@@ -78,47 +112,52 @@ def settings(reader: Reader, family: str) -> list[str]:
     return names
 
 
-def growth(runs: Runs) -> np.ndarray:
-    """Pruning curves of all members: growth of the test error over E[y^2] with n = 0 ... nodes kept, (T, K, N)."""
-    sweep = rank_sweep(runs).double()
+def growth(runs: Runs, scores: Tensor | None = None) -> np.ndarray:
+    """Pruning curves of all members: growth of the test error over E[y^2] with n = 0 ... nodes kept, (T, K, N).
+
+    Nodes go in the order of `scores` (E, h_S), by default the norms of their incoming weights.
+    """
+    sweep = rank_sweep(runs, scores).double()
     curves = (sweep - sweep[:, -1:]) / runs.test_power.double().unsqueeze(-1)
     return curves.numpy().reshape(runs.config.teachers, runs.config.trials, -1)
 
 
 @functools.lru_cache(maxsize=128)
-def curves(reader: Reader, name: str) -> np.ndarray:
+def curves(reader: Source, name: str) -> np.ndarray:
     """`growth` of an experiment, once for each reader."""
     return growth(reader.named(name))
 
 
-def critical_sizes(grown: np.ndarray) -> np.ndarray:
+def critical_sizes(grown: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:
     """n_c of every curve (..., N), shape (...)."""
-    return crossing(grown, THRESHOLD)
+    return crossing(grown, threshold)
 
 
-def jumps(grown: np.ndarray) -> np.ndarray:
+def jumps(grown: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:
     """Growth with one node less than n_c, of every curve (..., N), shape (...)."""
-    below = np.maximum(critical_sizes(grown) - 1, 0)
+    below = np.maximum(critical_sizes(grown, threshold) - 1, 0)
     return np.take_along_axis(grown, below[..., None], -1)[..., 0]
 
 
-def summaries(reader: Reader, names: Sequence[str]) -> np.ndarray:
-    """n_c/h_T, the jump, and the curve at `GRID`, of all members of some settings, (T, K, G, 2 + len(GRID))."""
-    columns = []
-    for name in names:
-        grown, size = curves(reader, name), reader.named(name).config.teacher_hidden
-        index = np.broadcast_to(GRID * size, (*grown.shape[:2], len(GRID)))
-        critical = critical_sizes(grown) / size
-        columns.append(np.concatenate([critical[..., None], jumps(grown)[..., None], at(grown, index)], -1))
-    return np.stack(columns, 2)
+def summary(grown: np.ndarray, size: int, threshold: float = THRESHOLD) -> np.ndarray:
+    """n_c/h_T, the jump, and the curve at `GRID`, of curves (..., N) of teachers of one size, (..., 2 + len(GRID))."""
+    index = np.broadcast_to(GRID * size, (*grown.shape[:-1], len(GRID)))
+    critical = critical_sizes(grown, threshold) / size
+    return np.concatenate([critical[..., None], jumps(grown, threshold)[..., None], at(grown, index)], -1)
 
 
-def exponents(summary: np.ndarray) -> np.ndarray:
+def summaries(reader: Source, names: Sequence[str], threshold: float = THRESHOLD) -> np.ndarray:
+    """`summary` of all members of some settings, (T, K, G, 2 + len(GRID))."""
+    found = [summary(curves(reader, name), reader.named(name).config.teacher_hidden, threshold) for name in names]
+    return np.stack(found, 2)
+
+
+def exponents(summary: np.ndarray, window: tuple[float, float] = WINDOW) -> np.ndarray:
     """The exponent of every setting, (..., T, K, G, 2 + len(GRID)) to (..., G); see the module."""
     mean = summary.mean((-4, -3))
     critical, curve = mean[..., :1], mean[..., 2:]
-    step = GRID[1]
-    return log_slope(_DISTANCE, np.maximum(at(curve, critical * (1 - _DISTANCE) / step), 1e-12))
+    distance, step = np.geomspace(*window, 8), GRID[1]
+    return log_slope(distance, np.maximum(at(curve, critical * (1 - distance) / step), 1e-12))
 
 
 def master_curves(summary: np.ndarray) -> np.ndarray:
@@ -203,18 +242,23 @@ def curve_spread(reader: Reader, part: Part) -> Values:
 
 
 def transition_gain(reader: Reader, part: Part) -> Values:
-    """`spectral.scaling.held_out_gain` of every teacher in every setting, from n_c/2 to 1.2 n_c; mean over them."""
+    """`gains` of a family; mean over teachers and settings."""
+    return gains(reader, settings(reader, part.choice["family"])), lambda values: values.mean((-3, -2, -1)), True
+
+
+def gains(reader: Source, names: Sequence[str]) -> np.ndarray:
+    """`spectral.scaling.held_out_gain` of every teacher in some settings, from n_c/2 to 1.2 n_c, (T, 1, G)."""
     columns = []
-    for name in settings(reader, part.choice["family"]):
+    for name in names:
         grown = curves(reader, name)
         critical = critical_sizes(grown).mean()
         n = np.arange(int(critical / 2), int(1.2 * critical) + 1)
         values = at(grown.mean(1), np.broadcast_to(n.astype(float), (len(grown), len(n))))
         columns.append(held_out_gain(n.astype(float), values, THRESHOLD))
-    return np.stack(columns, -1)[:, None], lambda values: values.mean((-3, -2, -1)), True
+    return np.stack(columns, -1)[:, None]
 
 
-def _sizes(reader: Reader, names: Sequence[str]) -> np.ndarray:
+def _sizes(reader: Source, names: Sequence[str]) -> np.ndarray:
     return np.array([reader.named(name).config.teacher_hidden for name in names])
 
 
