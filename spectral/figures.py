@@ -17,6 +17,7 @@ from matplotlib.collections import LineCollection
 from numpy.typing import ArrayLike
 
 from spectral.measures import Estimate
+from spectral.scaling import Band
 
 Line = str | tuple[int, tuple[int, ...]]
 
@@ -209,3 +210,86 @@ def reference(ax: Axes, value: float, label: str, *, axis: str = "y") -> None:
     else:
         ax.axvline(value, color=NEUTRAL, linewidth=1)
         ax.text(value, 1, f" {label}", transform=ax.get_xaxis_transform(), ha="left", va="top", fontsize="small")
+
+
+def by_size(count: int) -> list[str]:
+    """Colours for `count` sizes, from dark for small ones to bright; the brightest can still be seen on white."""
+    palette = sns.color_palette("viridis", 256).as_hex()
+    return [palette[index] for index in np.linspace(0, 215, count).round().astype(int)]
+
+
+def band(
+    ax: Axes,
+    x: ArrayLike,
+    values: Band,
+    *,
+    colour: str,
+    label: str | None = None,
+    line: Line = "-",
+    marker: str | None = None,
+) -> None:
+    """Values as a line, their intervals as a band around it."""
+    ax.fill_between(x, values.low, values.high, color=colour, alpha=0.2, linewidth=0)
+    ax.plot(x, values.value, color=colour, linestyle=line, linewidth=2, marker=marker, label=label)
+
+
+def points(ax: Axes, x: ArrayLike, values: Band, *, colour: str, marker: str = "o", label: str | None = None) -> None:
+    """Values as points, each with its interval as a bar."""
+    ax.errorbar(x, values.value, _bars(values), fmt=marker, color=colour, capsize=3, linewidth=1.5, label=label)
+
+
+def heat(ax: Axes, values: Band, rows: Sequence[object], columns: Sequence[object], *, centre: float = 1.0) -> None:
+    """A map of (rows, columns): each value with its interval, blue above `centre`, red below, white there."""
+    distance = max(float(np.nanmax(np.abs(values.value - centre))), 1e-9)
+    ax.imshow(values.value, cmap="RdBu", vmin=centre - 1.6 * distance, vmax=centre + 1.6 * distance, aspect="auto")
+    for row, column in np.ndindex(values.value.shape):
+        value, low, high = (part[row, column] for part in (values.value, values.low, values.high))
+        if np.isfinite(value):
+            ax.text(column, row - 0.12, f"{value:.2f}", ha="center", va="center", fontsize="small", weight="bold")
+            ax.text(column, row + 0.24, f"[{low:.2f}, {high:.2f}]", ha="center", va="center", fontsize="x-small")
+    ax.set_xticks(range(len(columns)), map(str, columns))
+    ax.set_yticks(range(len(rows)), map(str, rows))
+    ax.tick_params(length=0)
+    sns.despine(ax=ax, left=True, bottom=True)
+
+
+def forest(
+    ax: Axes, groups: Sequence[tuple[str, Sequence[str]]], values: Band, *, centre: float, within: tuple[float, float]
+) -> None:
+    """One row a value, from the top, in groups with a title; filled points have their interval within the strip."""
+    ax.axvspan(*within, color=NEUTRAL, alpha=0.15, linewidth=0)
+    ax.axvline(centre, color=NEUTRAL, linewidth=1)
+    ticks, labels, index, height = [], [], 0, 0.0
+    for title, rows in groups:
+        ticks.append(height)
+        labels.append(title)
+        for row in rows:
+            height += 1
+            one = values[index : index + 1]
+            inside = within[0] <= one.low[0] and one.high[0] <= within[1]
+            colour = POSITIVE if inside else NEGATIVE
+            ax.errorbar(
+                one.value,
+                [height],
+                xerr=_bars(one),
+                fmt="o",
+                color=colour,
+                markerfacecolor=colour if inside else "white",
+                capsize=3,
+                linewidth=1.5,
+            )
+            ticks.append(height)
+            labels.append(row)
+            index += 1
+        height += 1.3
+    ax.set_yticks(ticks, labels, fontsize="small")
+    titles = {title for title, _ in groups}
+    for tick, label in zip(ax.yaxis.get_major_ticks(), labels, strict=True):
+        tick.tick1line.set_visible(label not in titles)
+        tick.label1.set_fontweight("bold" if label in titles else "normal")
+    ax.set_ylim(height, -1)
+
+
+def _bars(values: Band) -> np.ndarray:
+    """Lengths of error bars, never negative: a bootstrap interval need not hold its value."""
+    return np.maximum([values.value - values.low, values.high - values.value], 0)

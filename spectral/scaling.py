@@ -132,10 +132,14 @@ def collapse(
     starts: int = 12,
     seed: int = 0,
     least_points: int = 10,
+    near: Sequence[float] | np.ndarray | None = None,
+    tolerance: float = 1e-5,
 ) -> Collapse:
     """The parameters within `bounds` that collapse the curves best, of several starts of the simplex method.
 
-    What is minimised is S, with every point that the parameters push out of the others' range counted as a bad one.
+    Starts are random; given `near`, there is one, around it: for data that differ little from others. Parameters are
+    found to `tolerance`. What is minimised is S, with every point that the parameters push out of the others' range
+    counted as a bad one.
 
     Raises
     ------
@@ -155,12 +159,17 @@ def collapse(
         # Else the best would be to push the curves apart, where no point is left to disagree.
         return (s * points if points else 0.0) / everything + 10 * (1 - points / everything)
 
-    draws = np.random.default_rng(seed).uniform(low, high, (starts, len(low)))
+    begin = np.random.default_rng(seed).uniform(low, high, (starts, len(low)))
+    options: dict[str, Any] = {"xatol": tolerance, "fatol": max(1e-4, tolerance)}
+    if near is not None:
+        corners = np.vstack([np.zeros(len(low)), 0.1 * np.diag(high - low)])
+        begin = np.array([near], float)
+        options["initial_simplex"] = np.clip(begin + np.where(begin + corners > high, -corners, corners), low, high)
     fits = [
         scipy.optimize.minimize(
-            cost, start, method="Nelder-Mead", bounds=list(zip(low, high, strict=True)), options={"xatol": 1e-5}
+            cost, start, method="Nelder-Mead", bounds=list(zip(low, high, strict=True)), options=options
         )
-        for start in draws
+        for start in begin
     ]
     best = min(fits, key=lambda fit: float(fit.fun)).x
     s, points = quality([rescale(best, curve) for curve in curves])

@@ -25,7 +25,7 @@ FLOORS = [
     {"bench_tables", "figures"},
     {"quantities"},
     {"universality"},
-    {"claims"},
+    {"claims", "transition"},
     {"__init__", "chapter"},
     {"__main__"},
 ]

@@ -79,6 +79,15 @@ def test_a_planted_collapse_is_found():
     assert wrong > 20 * found.quality
 
 
+def test_a_search_nearby_finds_the_same():
+    """As for a resample: other noise, and a start at the parameters of the first."""
+    other = family(seed=1)
+    far = collapse(other, rescale, BOUNDS)
+    near = collapse(other, rescale, BOUNDS, near=[CRITICAL, 1 / NU, BETA / NU], tolerance=1e-3)
+    assert near.parameters == pytest.approx(far.parameters, abs=0.01)
+    assert near.quality == pytest.approx(far.quality, rel=0.05)
+
+
 def test_a_minimum_at_the_edge_is_refused_and_says_where():
     with pytest.raises(Refused, match="lie at an edge") as caught:
         collapse(family(), rescale, [(0.8, 1.2), (0.7, 1.0), (0.0, 0.6)])

@@ -1,0 +1,270 @@
+r"""The analyses of chapter 11: pruning curves of students beside those of the teachers themselves, with intervals.
+
+Everything is a `Sample`, the pruning curves of one setting. `measured` takes it from trained students. `ideal` makes
+it without any training: a student that equals its teacher node by node, pruned by the same rule. For a committee that
+is the closed form of `spectral.theory`; a teacher of two layers is pruned on its own test patterns.
+
+Intervals are those of `spectral.scaling.bands`. Settings are drawn separately.
+
+Axes: T teachers, K trials, G settings, S sizes, N points of a curve, W windows.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from spectral.measures import effective_size
+from spectral.prune import node_scores, prune_sweep, rank
+from spectral.runs import Runs
+from spectral.scaling import Band, Collapse, Curve, Refused, at, bands, collapse, draws, quality
+from spectral.students import as_student
+from spectral.theory import pruning_curve
+from spectral.universality import (
+    GRID,
+    SHAPE,
+    THRESHOLD,
+    WINDOW,
+    Source,
+    curves,
+    exponents,
+    master_curves,
+    summary,
+)
+
+RESAMPLES = 1_000
+
+RESOLUTION = THRESHOLD
+"""Least error of a point in a collapse: differences below the threshold of n_c mean nothing."""
+
+REGION = (-0.5, 0.25)
+"""Distances n/n_c - 1 over which curves are collapsed: outside, all of them are 1, or all are 0."""
+
+_NEAR = slice(*np.searchsorted(GRID, (1 + REGION[0], 1 + REGION[1] + 1e-9)))  # points of GRID in there
+
+SCALED_BY = 20
+"""Teacher's size in units of which a collapse scales, so that its parameters are independent of the unit."""
+
+BOUNDS = ((0.8, 1.25), (-0.5, 1.5), (-1.0, 1.5))
+"""Between which the parameters (c, a, b) of a collapse are looked for."""
+
+
+class Sample(NamedTuple):
+    """Growth of the error, (T, K, N), of students whose teachers have `size` nodes and `dim` inputs."""
+
+    name: str
+    size: int
+    dim: int
+    grown: np.ndarray
+
+
+def measured(source: Source, name: str) -> Sample:
+    """The students of one setting; raises MissingRun if it is not there."""
+    config = source.named(name).config
+    return Sample(name, config.teacher_hidden, config.input_dim, curves(source, name))
+
+
+@functools.lru_cache(maxsize=128)
+def ideal(source: Source, name: str) -> Sample:
+    """The teachers of one setting, pruned themselves: K is 1, and N is h_T + 1."""
+    runs = source.named(name)
+    config = runs.config
+    first_trials = [teacher * config.trials for teacher in range(config.teachers)]
+    task = runs.task(first_trials)
+    if task.teacher.second is None:
+        firsts = task.teacher.first.double().numpy()
+        grown = np.stack([pruning_curve(first, config.activation) for first in firsts])
+    else:
+        teacher = as_student(task.teacher)
+        sweep = prune_sweep(teacher, task.test, rank(node_scores(teacher))).double()
+        grown = (sweep / sweep[:, :1]).numpy()
+    return Sample(name, config.teacher_hidden, config.input_dim, grown[:, None])
+
+
+def stack(samples: Sequence[Sample], threshold: float = THRESHOLD) -> np.ndarray:
+    """`spectral.universality.summary` of all members, (T, K, G, 2 + len(GRID)); samples must have equal T and K."""
+    return np.stack([summary(sample.grown, sample.size, threshold) for sample in samples], 2)
+
+
+def ratios(samples: Sequence[Sample], threshold: float = THRESHOLD, resamples: int = RESAMPLES) -> Band:
+    """n_c/h_T of every setting, mean over its members, (G,)."""
+    found = [
+        bands(stack([sample], threshold)[..., 0, 0], lambda drawn: drawn.mean((-2, -1)), resamples=resamples)
+        for sample in samples
+    ]
+    return Band(*(np.array([getattr(band, name) for band in found]) for name in ("value", "low", "high")))
+
+
+def by_size(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
+    """The sizes there are, (S,), and what takes the mean over all settings of each, (S, G)."""
+    sizes, groups = np.unique([sample.size for sample in samples], return_inverse=True)
+    average = np.equal.outer(np.arange(len(sizes)), groups).astype(float)
+    return sizes, average / average.sum(1, keepdims=True)
+
+
+def jumps_by_size(
+    samples: Sequence[Sample], threshold: float = THRESHOLD, resamples: int = RESAMPLES
+) -> tuple[np.ndarray, Band]:
+    """Growth with one node less than n_c, mean over the settings of each size: sizes (S,), and band (S,)."""
+    sizes, average = by_size(samples)
+    jump = stack(samples, threshold)[..., 1]
+    return sizes, bands(jump, lambda drawn: drawn.mean((-3, -2)) @ average.T, True, resamples=resamples)
+
+
+def scatter_by_size(samples: Sequence[Sample], resamples: int = RESAMPLES) -> tuple[np.ndarray, Band]:
+    """Standard deviation of n_c/h_T between the members of a setting, root mean square over those of each size."""
+    sizes, average = by_size(samples)
+    ratio = stack(samples)[..., 0]
+    return sizes, bands(
+        ratio, lambda drawn: np.sqrt(drawn.var((-3, -2), ddof=1) @ average.T), True, resamples=resamples
+    )
+
+
+def exponents_in(
+    samples: Sequence[Sample],
+    windows: Sequence[tuple[float, float]] = (WINDOW,),
+    threshold: float = THRESHOLD,
+    resamples: int = RESAMPLES,
+) -> Band:
+    """The exponent within each window of distances, mean over settings, (W,)."""
+
+    def statistic(drawn: np.ndarray) -> np.ndarray:
+        return np.stack([exponents(drawn, window).mean(-1) for window in windows], -1)
+
+    return bands(stack(samples, threshold), statistic, True, resamples=resamples)
+
+
+def sliding_windows(low: float, high: float, count: int, factor: float = 2.0) -> tuple[np.ndarray, list[tuple]]:
+    """`count` windows of distances whose ends differ by `factor`, from `low` to `high`: centres, and windows."""
+    centres = np.geomspace(low * factor**0.5, high / factor**0.5, count)
+    return centres, [(float(c / factor**0.5), float(c * factor**0.5)) for c in centres]
+
+
+def mean_curve(sample: Sample, at_n: np.ndarray, resamples: int = RESAMPLES) -> Band:
+    """Mean growth at numbers of nodes kept `at_n` (M,), (M,)."""
+    grown = at(sample.grown, np.broadcast_to(at_n.astype(float), (*sample.grown.shape[:2], len(at_n))))
+    return bands(grown, lambda drawn: drawn.mean((-3, -2)), resamples=resamples)
+
+
+def curves_by_size(samples: Sequence[Sample], resamples: int = RESAMPLES) -> tuple[np.ndarray, Band]:
+    """Mean growth at equal n/h_T, `GRID`, over the settings of each size: sizes (S,), and band (S, len(GRID))."""
+    sizes, average = by_size(samples)
+    grown = stack(samples)[..., 2:]
+    return sizes, bands(grown, lambda drawn: average @ drawn.mean((-4, -3)), True, resamples=resamples)
+
+
+class Collapsed(NamedTuple):
+    """Mean curves at equal n/n_c (groups, len(SHAPE)), their differences from the mean of all, and the spread.
+
+    The spread is the standard deviation between curves, root mean square over `SHAPE`.
+    """
+
+    curves: Band
+    residuals: Band
+    spread: Band
+
+
+def collapsed(samples: Sequence[Sample], average: np.ndarray, resamples: int = RESAMPLES) -> Collapsed:
+    """Curves over each other when n is divided by n_c; `average` (groups, G) says which settings make one curve."""
+
+    def statistic(drawn: np.ndarray) -> np.ndarray:
+        found = average @ master_curves(drawn)
+        residual = found - found.mean(-2, keepdims=True)
+        spread = np.sqrt(found.var(-2, ddof=1).mean(-1)) if len(average) > 1 else np.zeros(found.shape[:-2])
+        spread = np.broadcast_to(spread[..., None, None], (*found.shape[:-1], 1))
+        return np.concatenate([found, residual, spread], -1)
+
+    band = bands(stack(samples), statistic, True, resamples=resamples)
+    points = len(SHAPE)
+    return Collapsed(band[:, :points], band[:, points : 2 * points], band[0, -1])
+
+
+def rescale(parameters: np.ndarray, curve: Curve) -> Curve:
+    """Finite-size scaling: n/h_T becomes (n/(c h_T) - 1) s^a, the growth is multiplied by s^b; s = h_T / SCALED_BY."""
+    c, a, b = parameters
+    unit = curve.size / SCALED_BY
+    return Curve(curve.size, (curve.x / c - 1) * unit**a, curve.y * unit**b, curve.dy * unit**b)
+
+
+class Fit(NamedTuple):
+    """A collapse: S at one c for all and a = b = 0, with interval; the best parameters and S, or why they are refused.
+
+    Intervals of S are shifted by what the noise of resampling adds to it, about 1.
+    """
+
+    fixed: Band
+    parameters: Band
+    best: Band
+    refused: str
+
+
+def scaling_curves(values: np.ndarray, average: np.ndarray, sizes: np.ndarray, errors: np.ndarray) -> list[Curve]:
+    """Mean curves of a summary (T, K, G, 2 + len(GRID)) in `REGION`, one for each of S sizes; `errors` (S, points)."""
+    means = (average @ values.mean((0, 1)))[:, 2:][:, _NEAR]
+    return [Curve(float(size), GRID[_NEAR], y, dy) for size, y, dy in zip(sizes, means, errors, strict=True)]
+
+
+def fit_collapse(samples: Sequence[Sample], resamples: int = 100, starts: int = 6) -> Fit:
+    """How well the curves of several sizes collapse: as they are, and at the best parameters of `rescale`.
+
+    Errors of points are standard errors over teachers, at least `RESOLUTION`. The bootstrap repeats the search.
+
+    Raises
+    ------
+    Refused
+        If there are fewer than two sizes.
+    """
+    sizes, average = by_size(samples)
+    if len(sizes) < 2:
+        raise Refused(f"a collapse needs two sizes or more; got {sizes.tolist()}")
+    values = stack(samples)
+    teachers = values[..., 2:][..., _NEAR].mean(1)  # (T, G, points)
+    error = np.sqrt(average**2 @ (teachers.var(0, ddof=1) / len(teachers)))
+    errors = np.maximum(error, RESOLUTION)
+    ratio = float((average @ values[..., 0].mean((0, 1))).mean())
+
+    def found(drawn: np.ndarray, **search: Any) -> tuple[float, Collapse, str]:
+        family = scaling_curves(drawn, average, sizes, errors)
+        fixed = quality([rescale(np.array([ratio, 0, 0]), curve) for curve in family])[0]
+        try:
+            return fixed, collapse(family, rescale, BOUNDS, **search), ""
+        except Refused as error:
+            if not isinstance(error.estimate, Collapse):
+                raise
+            return fixed, error.estimate, str(error)
+
+    fixed, best, refused = found(values, starts=starts)
+    nearby = {"near": best.parameters, "tolerance": 1e-3}
+    again = [found(drawn, **nearby) for part in draws(values, True, resamples, 0) for drawn in part]
+    edges = [0.025, 0.975]
+    low, high = np.quantile([fit.parameters for _, fit, _ in again], edges, axis=0)
+    return Fit(
+        _shifted(fixed, np.array([s for s, _, _ in again])),
+        Band(best.parameters, low, high),
+        _shifted(best.quality, np.array([fit.quality for _, fit, _ in again])),
+        refused,
+    )
+
+
+def _shifted(value: float, resampled: np.ndarray) -> Band:
+    low, high = np.maximum(np.quantile(resampled, [0.025, 0.975]) - np.median(resampled) + value, 0)
+    return Band(np.array(value), low, high)
+
+
+def theory_gap(students: Sample, teachers: Sample, resamples: int = RESAMPLES) -> Band:
+    """Growth of students less that of their teachers, at n = 0 ... h_T, mean over members, (h_T + 1,)."""
+    points = np.arange(students.size + 1)
+    grown = at(students.grown, np.broadcast_to(points.astype(float), (*students.grown.shape[:2], len(points))))
+    return bands(grown - teachers.grown, lambda drawn: drawn.mean((-3, -2)), resamples=resamples)
+
+
+def sizes_in_training(runs: Runs, resamples: int = RESAMPLES) -> tuple[np.ndarray, Band]:
+    """Effective size over h_T at the epochs whose scores were kept but the first: epochs, and band over them."""
+    counts = np.stack([effective_size(scores).numpy() for scores in runs.history.scores[1:]], -1)
+    shape = (runs.config.teachers, runs.config.trials, -1)
+    ratio = counts.reshape(shape) / runs.config.teacher_hidden
+    epochs = np.array(runs.history.score_epochs[1:])
+    return epochs, bands(ratio, lambda drawn: drawn.mean((-3, -2)), resamples=resamples)
