@@ -238,10 +238,15 @@ def points(ax: Axes, x: ArrayLike, values: Band, *, colour: str, marker: str = "
     ax.errorbar(x, values.value, _bars(values), fmt=marker, color=colour, capsize=3, linewidth=1.5, label=label)
 
 
-def heat(ax: Axes, values: Band, rows: Sequence[object], columns: Sequence[object], *, centre: float = 1.0) -> None:
-    """A map of (rows, columns): each value with its interval, blue above `centre`, red below, white there."""
-    distance = max(float(np.nanmax(np.abs(values.value - centre))), 1e-9)
-    ax.imshow(values.value, cmap="RdBu", vmin=centre - 1.6 * distance, vmax=centre + 1.6 * distance, aspect="auto")
+def heat(
+    ax: Axes, values: Band, rows: Sequence[object], columns: Sequence[object], *, centre: float, far: float
+) -> None:
+    """A map of (rows, columns): each value with its interval, blue above `centre`, red below, white there.
+
+    Colours are strong at a distance of `far`, or at the largest if that is more; even then text can be read on them.
+    """
+    limit = 1.6 * max(float(np.nanmax(np.abs(values.value - centre))), far)
+    ax.imshow(values.value, cmap="RdBu", vmin=centre - limit, vmax=centre + limit, aspect="auto")
     for row, column in np.ndindex(values.value.shape):
         value, low, high = (part[row, column] for part in (values.value, values.low, values.high))
         if np.isfinite(value):

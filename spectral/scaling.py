@@ -53,6 +53,10 @@ class Band:
         """Part of the values, with their intervals."""
         return Band(*(np.asarray(values)[index] for values in (self.value, self.low, self.high)))
 
+    def brief(self, spec: str) -> str:
+        """A single value with its interval, as in ``1.02 [0.98, 1.07]``."""
+        return f"{float(self.value):{spec}} [{float(self.low):{spec}}, {float(self.high):{spec}}]"
+
 
 @dataclass(frozen=True)
 class Curve:

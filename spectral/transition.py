@@ -12,12 +12,14 @@ Axes: T teachers, K trials, G settings, S sizes, N points of a curve, W windows.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from spectral.experiment import ConfigError, ExperimentConfig
 from spectral.measures import effective_size
+from spectral.presets import BASE
 from spectral.prune import node_scores, prune_sweep, rank
 from spectral.runs import Runs
 from spectral.scaling import Band, Collapse, Curve, Refused, at, bands, collapse, draws, quality
@@ -31,6 +33,7 @@ from spectral.universality import (
     Source,
     curves,
     exponents,
+    gains,
     master_curves,
     summary,
 )
@@ -114,10 +117,12 @@ def jumps_by_size(
     return sizes, bands(jump, lambda drawn: drawn.mean((-3, -2)) @ average.T, True, resamples=resamples)
 
 
-def scatter_by_size(samples: Sequence[Sample], resamples: int = RESAMPLES) -> tuple[np.ndarray, Band]:
+def scatter_by_size(
+    samples: Sequence[Sample], threshold: float = THRESHOLD, resamples: int = RESAMPLES
+) -> tuple[np.ndarray, Band]:
     """Standard deviation of n_c/h_T between the members of a setting, root mean square over those of each size."""
     sizes, average = by_size(samples)
-    ratio = stack(samples)[..., 0]
+    ratio = stack(samples, threshold)[..., 0]
     return sizes, bands(
         ratio, lambda drawn: np.sqrt(drawn.var((-3, -2), ddof=1) @ average.T), True, resamples=resamples
     )
@@ -167,7 +172,9 @@ class Collapsed(NamedTuple):
     spread: Band
 
 
-def collapsed(samples: Sequence[Sample], average: np.ndarray, resamples: int = RESAMPLES) -> Collapsed:
+def collapsed(
+    samples: Sequence[Sample], average: np.ndarray, threshold: float = THRESHOLD, resamples: int = RESAMPLES
+) -> Collapsed:
     """Curves over each other when n is divided by n_c; `average` (groups, G) says which settings make one curve."""
 
     def statistic(drawn: np.ndarray) -> np.ndarray:
@@ -177,7 +184,7 @@ def collapsed(samples: Sequence[Sample], average: np.ndarray, resamples: int = R
         spread = np.broadcast_to(spread[..., None, None], (*found.shape[:-1], 1))
         return np.concatenate([found, residual, spread], -1)
 
-    band = bands(stack(samples), statistic, True, resamples=resamples)
+    band = bands(stack(samples, threshold), statistic, True, resamples=resamples)
     points = len(SHAPE)
     return Collapsed(band[:, :points], band[:, points : 2 * points], band[0, -1])
 
@@ -190,63 +197,90 @@ def rescale(parameters: np.ndarray, curve: Curve) -> Curve:
 
 
 class Fit(NamedTuple):
-    """A collapse: S at one c for all and a = b = 0, with interval; the best parameters and S, or why they are refused.
+    """A collapse: the best parameters (c, a, b) and their S, or why they are refused.
 
-    Intervals of S are shifted by what the noise of resampling adds to it, about 1.
+    The interval of S is shifted by what the noise of resampling adds to it, about 1.
     """
 
-    fixed: Band
     parameters: Band
-    best: Band
+    quality: Band
     refused: str
 
 
-def scaling_curves(values: np.ndarray, average: np.ndarray, sizes: np.ndarray, errors: np.ndarray) -> list[Curve]:
-    """Mean curves of a summary (T, K, G, 2 + len(GRID)) in `REGION`, one for each of S sizes; `errors` (S, points)."""
-    means = (average @ values.mean((0, 1)))[:, 2:][:, _NEAR]
-    return [Curve(float(size), GRID[_NEAR], y, dy) for size, y, dy in zip(sizes, means, errors, strict=True)]
+class _Family(NamedTuple):
+    """What a collapse needs of samples: all members, and the errors of the points of each size's mean curve."""
+
+    values: np.ndarray  # (T, K, G, 2 + len(GRID))
+    sizes: np.ndarray
+    average: np.ndarray
+    errors: np.ndarray  # (S, points)
+
+    def curves(self, values: np.ndarray) -> list[Curve]:
+        """Mean curves in `REGION`, one for each size."""
+        means = (self.average @ values.mean((0, 1)))[:, 2:][:, _NEAR]
+        rows = zip(self.sizes, means, self.errors, strict=True)
+        return [Curve(float(size), GRID[_NEAR], y, dy) for size, y, dy in rows]
+
+    @property
+    def ratio(self) -> float:
+        """n_c/h_T, mean over sizes."""
+        return float((self.average @ self.values[..., 0].mean((0, 1))).mean())
 
 
-def fit_collapse(samples: Sequence[Sample], resamples: int = 100, starts: int = 6) -> Fit:
-    """How well the curves of several sizes collapse: as they are, and at the best parameters of `rescale`.
+def _family(samples: Sequence[Sample], threshold: float) -> _Family:
+    """Errors are standard errors over teachers, at least `RESOLUTION`; raises Refused for a single size."""
+    sizes, average = by_size(samples)
+    if len(sizes) < 2:
+        raise Refused(f"a collapse needs two sizes or more; got {sizes.tolist()}")
+    values = stack(samples, threshold)
+    teachers = values[..., 2:][..., _NEAR].mean(1)  # (T, G, points)
+    error = np.sqrt(average**2 @ (teachers.var(0, ddof=1) / len(teachers)))
+    return _Family(values, sizes, average, np.maximum(error, RESOLUTION))
 
-    Errors of points are standard errors over teachers, at least `RESOLUTION`. The bootstrap repeats the search.
+
+def collapse_quality(samples: Sequence[Sample], threshold: float = THRESHOLD, resamples: int = RESAMPLES) -> Band:
+    """S of the mean curves of several sizes near the transition, n divided by h_T times one number for all.
 
     Raises
     ------
     Refused
         If there are fewer than two sizes.
     """
-    sizes, average = by_size(samples)
-    if len(sizes) < 2:
-        raise Refused(f"a collapse needs two sizes or more; got {sizes.tolist()}")
-    values = stack(samples)
-    teachers = values[..., 2:][..., _NEAR].mean(1)  # (T, G, points)
-    error = np.sqrt(average**2 @ (teachers.var(0, ddof=1) / len(teachers)))
-    errors = np.maximum(error, RESOLUTION)
-    ratio = float((average @ values[..., 0].mean((0, 1))).mean())
+    family = _family(samples, threshold)
 
-    def found(drawn: np.ndarray, **search: Any) -> tuple[float, Collapse, str]:
-        family = scaling_curves(drawn, average, sizes, errors)
-        fixed = quality([rescale(np.array([ratio, 0, 0]), curve) for curve in family])[0]
+    def s(values: np.ndarray) -> float:
+        return quality([rescale(np.array([family.ratio, 0, 0]), curve) for curve in family.curves(values)])[0]
+
+    again = [s(drawn) for part in draws(family.values, True, resamples, 0) for drawn in part]
+    return _shifted(s(family.values), np.array(again))
+
+
+def fit_collapse(samples: Sequence[Sample], threshold: float = THRESHOLD, resamples: int = 60, starts: int = 4) -> Fit:
+    """The parameters of `rescale` that collapse the mean curves of several sizes best, near the transition.
+
+    The bootstrap repeats the search, from the parameters found.
+
+    Raises
+    ------
+    Refused
+        If there are fewer than two sizes.
+    """
+    family = _family(samples, threshold)
+
+    def found(values: np.ndarray, **search: Any) -> tuple[Collapse, str]:
         try:
-            return fixed, collapse(family, rescale, BOUNDS, **search), ""
+            return collapse(family.curves(values), rescale, BOUNDS, **search), ""
         except Refused as error:
             if not isinstance(error.estimate, Collapse):
                 raise
-            return fixed, error.estimate, str(error)
+            return error.estimate, str(error)
 
-    fixed, best, refused = found(values, starts=starts)
+    best, refused = found(family.values, starts=starts, tolerance=1e-4)
     nearby = {"near": best.parameters, "tolerance": 1e-3}
-    again = [found(drawn, **nearby) for part in draws(values, True, resamples, 0) for drawn in part]
-    edges = [0.025, 0.975]
-    low, high = np.quantile([fit.parameters for _, fit, _ in again], edges, axis=0)
-    return Fit(
-        _shifted(fixed, np.array([s for s, _, _ in again])),
-        Band(best.parameters, low, high),
-        _shifted(best.quality, np.array([fit.quality for _, fit, _ in again])),
-        refused,
-    )
+    again = [found(drawn, **nearby)[0] for part in draws(family.values, True, resamples, 0) for drawn in part]
+    low, high = np.quantile([fit.parameters for fit in again], [0.025, 0.975], axis=0)
+    s = _shifted(best.quality, np.array([fit.quality for fit in again]))
+    return Fit(Band(best.parameters, low, high), s, refused)
 
 
 def _shifted(value: float, resampled: np.ndarray) -> Band:
@@ -268,3 +302,68 @@ def sizes_in_training(runs: Runs, resamples: int = RESAMPLES) -> tuple[np.ndarra
     ratio = counts.reshape(shape) / runs.config.teacher_hidden
     epochs = np.array(runs.history.score_epochs[1:])
     return epochs, bands(ratio, lambda drawn: drawn.mean((-3, -2)), resamples=resamples)
+
+
+def gains_by_size(source: Source, names: Sequence[str], resamples: int = RESAMPLES) -> tuple[np.ndarray, Band]:
+    """`spectral.universality.gains`, mean over teachers and the settings of each size: sizes (S,), and band (S,)."""
+    sizes, average = by_size([measured(source, name) for name in names])
+    return sizes, bands(gains(source, names), lambda drawn: drawn.mean((-3, -2)) @ average.T, True, resamples=resamples)
+
+
+def conditions(source: Source) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What was varied, as titles with rows of a label and the name of an experiment; what it was varied from is there.
+
+    Students are left out that are narrower than twice their teacher: they have no nodes to lose.
+    """
+    base = f"universal/h_T={BASE[0]},d={BASE[1]}/{5 * BASE[0]}"
+    standard = source.named(base).config
+
+    def varied(design: str, value: Callable[[ExperimentConfig], Any], label: str = "{}") -> list[tuple[str, str]]:
+        names = [name for name in source.names if name.startswith(f"universal/{design}=")]
+        found = [(value(source.named(name).config), name) for name in (base, *names)]
+        if not isinstance(found[0][0], str):
+            found.sort()
+        return [(label.format(setting), name) for setting, name in found]
+
+    def grid(design: str, field: str) -> list[tuple[str, str]]:
+        names = [name for name in source.names if name.startswith(f"{design}/spectral/")]
+        configs = {name: source.named(name).config for name in names}
+        return [
+            (f"{getattr(c, field):,}", name) for name, c in configs.items() if c.student_hidden >= 2 * c.teacher_hidden
+        ]
+
+    widest = [name for _, name in grid("grid", "student_hidden")]
+    middle = [name for design in ("m=5", "long") for _, name in grid(design, "student_hidden")]
+    same = [name for name in widest if middle and name.endswith(f"/{middle[0].split('/')[-1]}")]
+    second = [*grid("m=5", "teacher_second"), *((f"{standard.teacher_second}", name) for name in same)]
+    longer = [*((f"{source.named(name).config.epochs:,}", name) for name in same), *grid("long", "epochs")]
+    committees = [name for name in source.names if name.startswith("universal/committee=")]
+    found = [
+        ("activation", varied("activation", lambda c: c.activation)),
+        (
+            "committees",
+            [
+                (name.split("/")[1].removeprefix("committee=").replace(",h_T=", ", $h_T$ = "), name)
+                for name in committees
+            ],
+        ),
+        ("inputs", varied("inputs", lambda c: c.inputs)),
+        ("label noise", varied("noise", lambda c: c.label_noise, "{:g}")),
+        ("penalties, times", varied("penalty", lambda c: c.l2_phi / standard.l2_phi, "{:.1f}")),
+        ("patterns", varied("patterns", lambda c: c.patterns, "{:,}")),
+        ("epochs", varied("epochs", lambda c: c.epochs, "{:,}")),
+        ("epochs, wider students", longer),
+        ("nodes of the second layer, $m$", [*second, *grid("m=20", "teacher_second")]),
+        ("nodes of the student, $h_S$", grid("grid", "student_hidden")),
+    ]
+    return [(title, rows) for title, rows in found if rows]
+
+
+def check_choices(threshold: float, window: tuple[float, float], resamples: int) -> None:
+    """Raise ConfigError unless these can be a threshold of growth, a window of distances, and a number of resamples."""
+    if not 0 < threshold < 0.1:
+        raise ConfigError(f"threshold must lie between 0 and 0.1 (excluded), in units of E[y^2]; got {threshold}")
+    if not 0 < window[0] < window[1] <= 1:
+        raise ConfigError(f"window_low and window_high must be increasing, above 0 and at most 1; got {window}")
+    if resamples < 20:
+        raise ConfigError(f"resamples must be at least 20, for an interval to have ends; got {resamples}")

@@ -25,6 +25,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
+from spectral import measures
 from spectral.presets import BASE
 from spectral.quantities import CHOICES as OTHER_CHOICES
 from spectral.quantities import QUANTITIES as OTHERS
@@ -117,8 +118,7 @@ def growth(runs: Runs, scores: Tensor | None = None) -> np.ndarray:
 
     Nodes go in the order of `scores` (E, h_S), by default the norms of their incoming weights.
     """
-    sweep = rank_sweep(runs, scores).double()
-    curves = (sweep - sweep[:, -1:]) / runs.test_power.double().unsqueeze(-1)
+    curves = measures.growth(rank_sweep(runs, scores).double())
     return curves.numpy().reshape(runs.config.teachers, runs.config.trials, -1)
 
 

@@ -27,6 +27,7 @@ SMALL = {
     "test_patterns": 200,
     "preset": "smoke",
     "widths": "10 30",
+    "resamples": 50,
 }
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 pytestmark = pytest.mark.filterwarnings("default")  # of the notebook tools, which are not ours to fix
@@ -134,6 +135,9 @@ def test_chapters_run_with_other_parameters(path, tmp_path):
         ("06-error", {"preset": "laptop", "patience": 0.0}, "Train them with: python -m spectral sweep laptop"),
         ("deviations", {"settings": "epochs"}, "a setting is NAME=VALUE; got 'epochs'"),
         ("claims", {"preset": "desk"}, "unknown preset 'desk'"),
+        ("11-universality", {"preset": "huge"}, "unknown preset 'huge'. Known: laptop, paper, smoke"),
+        ("11-universality", {"threshold": 1.0}, "threshold must lie between 0 and 0.1 (excluded)"),
+        ("11-universality", {"window_low": 0.6}, "window_low and window_high must be increasing"),
         ("cost", {"bench": "nowhere.json"}, "the measurements nowhere.json cannot be read: No such file or directory"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",

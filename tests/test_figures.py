@@ -7,9 +7,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from spectral import figures
 from spectral.measures import Estimate
+from spectral.scaling import Band
 
 
 @pytest.fixture
@@ -120,3 +122,45 @@ def test_shades_grow_darker_around_the_colour_of_their_role():
     assert len(set(shades)) == 5
     assert shades[2] == figures.ROLES["spectral"].colour.lower()
     assert figures.shades("spectral", 1) == [figures.ROLES["spectral"].colour]
+
+
+VALUES = Band(np.array([1.0, 1.3]), np.array([0.95, 0.8]), np.array([1.05, 1.2]))
+
+
+def test_colours_of_sizes_are_different_and_dark_enough_for_white():
+    colours = figures.by_size(6)
+    assert len(set(colours)) == 6
+    assert figures.by_size(1) == colours[:1]
+    luminance = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in map(to_rgb, colours)]
+    assert luminance == sorted(luminance)
+    assert luminance[-1] < 0.75
+
+
+def test_a_band_is_a_line_within_its_interval(ax):
+    figures.band(ax, [1, 2], VALUES, colour="#000000", label="x")
+    assert ax.lines[0].get_ydata().tolist() == [1.0, 1.3]
+    (band,) = ax.collections
+    assert {(1.0, 0.95), (1.0, 1.05), (2.0, 0.8), (2.0, 1.2)} <= set(map(tuple, band.get_paths()[0].vertices))
+
+
+def test_points_have_bars_even_where_a_value_lies_outside_its_interval(ax):
+    figures.points(ax, [1, 2], VALUES, colour="#000000")
+    bars = [path.vertices.tolist() for path in ax.containers[0].lines[2][0].get_paths()]
+    assert np.allclose(bars, [[[1, 0.95], [1, 1.05]], [[2, 0.8], [2, 1.3]]])
+
+
+def test_a_heat_map_says_every_value_and_interval(ax):
+    values = Band(*(np.array([part]) for part in (VALUES.value, VALUES.low, VALUES.high)))
+    figures.heat(ax, values, [20], [5, 10], centre=1, far=0.25)
+    assert [text.get_text() for text in ax.texts] == ["1.00", "[0.95, 1.05]", "1.30", "[0.80, 1.20]"]
+    low, high = ax.images[0].get_clim()
+    assert (low, high) == pytest.approx((1 - 1.6 * 0.3, 1 + 1.6 * 0.3))
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["5", "10"]
+
+
+def test_a_forest_fills_what_lies_within(ax):
+    figures.forest(ax, [("first", ["a"]), ("second", ["b"])], VALUES, centre=1, within=(0.9, 1.1))
+    faces = [line.lines[0].get_markerfacecolor() for line in ax.containers]
+    assert faces == [figures.POSITIVE, "white"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["first", "a", "second", "b"]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]

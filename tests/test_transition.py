@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from spectral import transition
-from spectral.experiment import ExperimentConfig, make_tasks
+from spectral.experiment import ConfigError, ExperimentConfig, make_tasks
+from spectral.presets import experiments
 from spectral.scaling import Refused
 from spectral.theory import pruning_curve
 from spectral.transition import Sample
@@ -116,11 +117,11 @@ def test_a_planted_collapse_is_found_with_its_parameters():
         n = np.arange(2 * size + 1)
         curve = unit**-0.3 / (1 + np.exp(4 * (n / size - 1) * unit**0.3))
         samples.append(Sample("", size, 10, curve * (1 + 0.02 * rng.normal(size=(4, 3, 1)))))
-    fit = transition.fit_collapse(samples, resamples=20)
+    fit, fixed = transition.fit_collapse(samples, resamples=10), transition.collapse_quality(samples, resamples=50)
     assert fit.refused == ""
     assert fit.parameters.value == pytest.approx([1.0, 0.3, 0.3], abs=0.05)
-    assert fit.best.value < 3 < fit.fixed.value
-    assert fit.fixed.low <= fit.fixed.value <= fit.fixed.high
+    assert fit.quality.value < 3 < fixed.value
+    assert fixed.low <= fixed.value <= fixed.high
 
 
 def test_a_collapse_at_the_edge_is_told():
@@ -130,6 +131,13 @@ def test_a_collapse_at_the_edge_is_told():
     assert "at an edge of their bounds" in fit.refused
     with pytest.raises(Refused, match=r"two sizes or more; got \[20\]"):
         transition.fit_collapse(samples[:1])
+
+
+def test_curves_of_one_shape_have_a_good_quality():
+    """Their n_c is the same part of h_T, and they differ by their noise alone: S is about 1 or less."""
+    found = transition.collapse_quality(family(ratio=0.95), resamples=50)
+    assert found.value < 1.5
+    assert transition.collapse_quality([planted(20, 0.9), planted(40, 1.1)], resamples=20).low > 5
 
 
 def runs_of(**settings) -> SimpleNamespace:
@@ -182,6 +190,42 @@ def test_mean_curves_at_fractions_of_nodes():
     sizes, found = transition.curves_by_size([planted(20), planted(40)], resamples=5)
     assert found.value.shape == (2, len(GRID))
     assert sizes.tolist() == [20, 40]
+
+
+def test_conditions_hold_what_they_vary_and_what_it_was_varied_from():
+    configs = experiments("paper")
+    source = AtHand({name: SimpleNamespace(config=config) for name, config in configs.items()})
+    found = dict(transition.conditions(source))
+    assert [label for label, _ in found["penalties, times"]] == ["0.1", "0.3", "1.0", "3.0", "10.0"]
+    assert [label for label, _ in found["patterns"]] == ["500", "2,000", "5,000", "10,000", "20,000"]
+    assert [label for label, _ in found["epochs"]] == ["500", "1,000", "2,000"]
+    assert [label for label, _ in found["nodes of the second layer, $m$"]] == ["5", "10", "20"]
+    assert next(label for label, _ in found["nodes of the student, $h_S$"]) == "40"
+    assert [label for label, _ in found["epochs, wider students"]] == ["2,000", "8,000"]
+    bases = {name for rows in found.values() for label, name in rows if label in ("relu", "gaussian", "0", "1.0")}
+    assert bases == {"universal/h_T=20,d=10/100"}
+    shown = {name for rows in found.values() for _, name in rows}
+    missing = {n for n in configs if n.startswith("universal/") and not n.startswith("universal/h_T=")} - shown
+    assert missing == set()
+    for preset in ("smoke", "laptop"):  # thinner, and without a grid of some widths
+        few = {name: SimpleNamespace(config=config) for name, config in experiments(preset).items()}
+        assert all(rows for _, rows in transition.conditions(AtHand(few)))
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ((0.0, (0.1, 0.5), 100), "threshold must lie between 0 and 0.1"),
+        ((0.001, (0.5, 0.1), 100), "must be increasing, above 0 and at most 1"),
+        ((0.001, (0.0, 0.5), 100), "must be increasing, above 0 and at most 1"),
+        ((0.001, (0.1, 0.5), 19), "resamples must be at least 20"),
+        ((float("nan"), (0.1, 0.5), 100), "threshold must lie"),
+    ],
+)
+def test_impossible_choices_are_refused(choice, message):
+    with pytest.raises(ConfigError, match=message):
+        transition.check_choices(*choice)
+    transition.check_choices(0.001, (0.1, 1.0), 20)
 
 
 def test_sizes_in_training_are_those_of_the_scores():
