@@ -200,6 +200,29 @@ def interval(values: Tensor | np.ndarray, sample: Sample, of: Statistic = mean) 
     return replace(found, low=np.nan, high=np.nan) if len(sample.members) == 1 else found
 
 
+def obtain_most(configs: Mapping[Key, ExperimentConfig], patience: float, needed: Key) -> dict[Key, Runs]:
+    """As `obtain`, but where that takes longer the missing runs are left out, and a line says so.
+
+    For a chapter that shows many settings side by side, while a sweep is still under way.
+
+    Raises
+    ------
+    NotTrained
+        If the one that is `needed` is among those.
+    ConfigError
+        If `patience` is negative.
+    """
+    try:
+        return obtain(configs, patience)
+    except NotTrained as error:
+        store = Store.default()
+        there = {key: config for key, config in configs.items() if store.has(config.hash())}
+        if needed not in there:
+            raise
+        print(f"left out: {len(configs) - len(there)} settings. {error}")
+        return obtain(there, patience)
+
+
 def _how_to_train(missing: Sequence[ExperimentConfig]) -> str:
     for preset in presets.PRESETS:
         if set(missing) <= set(presets.experiments(preset).values()):

@@ -108,6 +108,15 @@ def by_size(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
     return sizes, average / average.sum(1, keepdims=True)
 
 
+def gridded(samples: Sequence[Sample], values: Band, sizes: Sequence[int], dims: Sequence[int]) -> Band:
+    """One value for each sample as a map (len(sizes), len(dims)), nan where there is none."""
+    found = np.full((3, len(sizes), len(dims)), np.nan)
+    for index, sample in enumerate(samples):
+        place = (list(sizes).index(sample.size), list(dims).index(sample.dim))
+        found[:, *place] = values.value[index], values.low[index], values.high[index]
+    return Band(*found)
+
+
 def jumps_by_size(
     samples: Sequence[Sample], threshold: float = THRESHOLD, resamples: int = RESAMPLES
 ) -> tuple[np.ndarray, Band]:
@@ -356,7 +365,7 @@ def conditions(source: Source) -> list[tuple[str, list[tuple[str, str]]]]:
         ("nodes of the second layer, $m$", [*second, *grid("m=20", "teacher_second")]),
         ("nodes of the student, $h_S$", grid("grid", "student_hidden")),
     ]
-    return [(title, rows) for title, rows in found if rows]
+    return [(title, rows) for title, rows in found if len(rows) > 1]
 
 
 def check_choices(threshold: float, window: tuple[float, float], resamples: int) -> None:

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -145,6 +146,22 @@ def test_intervals_are_the_ledgers():
     alone = chapter.interval(torch.tensor([5.0]), chapter.Sample([0], 1, 1))
     assert alone.value == 5.0
     assert np.isnan([alone.low, alone.high]).all()
+
+
+def test_what_is_there_is_shown_without_the_rest(empty_store, small, capsys):
+    """A run that takes days is left out and named as missing; one that the chapter needs is not."""
+    there = chapter.obtain({"small": small}, patience=1.0)["small"]
+    large = replace(small, student_hidden=1_000, epochs=100_000)
+    found = chapter.obtain_most({"small": small, "large": large}, 1.0, "small")
+    assert list(found) == ["small"]
+    assert found["small"].provenance == there.provenance
+    assert re.search(
+        "left out: 1 settings. 1 of the 2 runs that this chapter shows are not there", capsys.readouterr().out
+    )
+    with pytest.raises(chapter.NotTrained):
+        chapter.obtain_most({"small": small, "large": large}, 1.0, "large")
+    assert set(chapter.obtain_most({"small": small}, 0.0, "small")) == {"small"}
+    assert capsys.readouterr().out == ""
 
 
 ENTRY = {

@@ -43,6 +43,13 @@ def test_a_lower_threshold_finds_a_larger_critical_size():
     assert loose == pytest.approx(1 - 1e-2**0.5, abs=0.011)
 
 
+def test_a_map_has_gaps_where_nothing_was_measured():
+    samples = [planted(20, dim=5), planted(40, dim=10)]
+    found = transition.gridded(samples, transition.ratios(samples, resamples=5), [20, 40], [5, 10])
+    assert np.isnan(found.value).tolist() == [[False, True], [True, False]]
+    assert (found.value[0, 0], found.low[1, 1]) == pytest.approx((1.0, 1.0), abs=0.03)
+
+
 def test_settings_of_one_size_are_averaged():
     sizes, average = transition.by_size([planted(40), planted(20), planted(40)])
     assert sizes.tolist() == [20, 40]
