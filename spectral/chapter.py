@@ -269,7 +269,8 @@ def _box(entry: Mapping[str, Any]) -> str:
     ]
     for part in entry["parts"]:
         mark = f" {part['verdict'].capitalize()}." if len(entry["parts"]) > 1 else ""
-        lines.append(f"- {part['meaning']} **{measured(part)}**, {part['sample']}. Rule: {rule(part)}.{mark}")
+        found = f"**{measured(part)}**, {part['sample']}" if part["measured"] else "Not measured yet"
+        lines.append(f"- {part['meaning']} {found}. Rule: {rule(part)}.{mark}")
     if entry["changed"]:
         lines.append(f"- The rule was changed: {entry['changed']}")
     return "\n".join(

@@ -190,6 +190,8 @@ def test_a_box_says_claim_measurement_rule_and_verdict():
     assert "Survivors. **23.4 [22.0, 3.2·10⁻⁴]**, 10 × 3." in text
     assert "Rule: reproduced if within [20, 25], partly if at most 30." in text
     assert "The rule was changed" not in text
+    waiting = ENTRY | {"parts": [ENTRY["parts"][0] | {"measured": None, "sample": ""}]}
+    assert "Survivors. Not measured yet. Rule:" in chapter.boxes([waiting]).data
     assert "The rule was changed: it was wrong" in chapter.boxes([ENTRY | {"changed": "it was wrong"}]).data
 
 
