@@ -19,7 +19,6 @@ import numpy as np
 
 from spectral.experiment import ConfigError, ExperimentConfig
 from spectral.measures import effective_size
-from spectral.presets import BASE
 from spectral.prune import node_scores, prune_sweep, rank
 from spectral.runs import Runs
 from spectral.scaling import Band, Collapse, Curve, Refused, at, bands, collapse, draws, quality
@@ -28,12 +27,14 @@ from spectral.theory import pruning_curve
 from spectral.universality import (
     GRID,
     SHAPE,
+    STANDARD,
     THRESHOLD,
     WINDOW,
     Source,
     curves,
     exponents,
     gains,
+    group_means,
     master_curves,
     summary,
 )
@@ -104,8 +105,7 @@ def ratios(samples: Sequence[Sample], threshold: float = THRESHOLD, resamples: i
 def by_size(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
     """The sizes there are, (S,), and what takes the mean over all settings of each, (S, G)."""
     sizes, groups = np.unique([sample.size for sample in samples], return_inverse=True)
-    average = np.equal.outer(np.arange(len(sizes)), groups).astype(float)
-    return sizes, average / average.sum(1, keepdims=True)
+    return sizes, group_means(groups)
 
 
 def gridded(samples: Sequence[Sample], values: Band, sizes: Sequence[int], dims: Sequence[int]) -> Band:
@@ -324,12 +324,11 @@ def conditions(source: Source) -> list[tuple[str, list[tuple[str, str]]]]:
 
     Students are left out that are narrower than twice their teacher: they have no nodes to lose.
     """
-    base = f"universal/h_T={BASE[0]},d={BASE[1]}/{5 * BASE[0]}"
-    standard = source.named(base).config
+    standard = source.named(STANDARD).config
 
     def varied(design: str, value: Callable[[ExperimentConfig], Any], label: str = "{}") -> list[tuple[str, str]]:
         names = [name for name in source.names if name.startswith(f"universal/{design}=")]
-        found = [(value(source.named(name).config), name) for name in (base, *names)]
+        found = [(value(source.named(name).config), name) for name in (STANDARD, *names)]
         if not isinstance(found[0][0], str):
             found.sort()
         return [(label.format(setting), name) for setting, name in found]

@@ -45,7 +45,8 @@ GRID = np.linspace(0, 2, 81)
 SHAPE = np.linspace(0, 1.2, 49)
 """Points n/n_c at which curves are laid over each other."""
 
-_BASE = f"h_T={BASE[0]},d={BASE[1]}"
+STANDARD = f"universal/h_T={BASE[0]},d={BASE[1]}/{5 * BASE[0]}"
+"""The experiment that all variations start from."""
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "teachers": ("h_T",),
@@ -107,7 +108,7 @@ def settings(reader: Source, family: str) -> list[str]:
             continue
         names.append(name)
     if family in ("training", "two-layer tasks", "tasks"):
-        names.insert(0, f"universal/{_BASE}/{5 * BASE[0]}")
+        names.insert(0, STANDARD)
     if not names:
         raise MissingRun(family)
     return names
@@ -189,7 +190,7 @@ def exponent(reader: Reader, part: Part) -> Values:
 def exponent_slope(reader: Reader, part: Part) -> Values:
     """Least-squares slope of the exponent against log10 of h_T."""
     names = settings(reader, part.choice["family"])
-    weights = _slope_weights(_sizes(reader, names))
+    weights = measures.slope_weights(np.log10(_sizes(reader, names)))
     return _family(reader, part, lambda summary: exponents(summary) @ weights, names)
 
 
@@ -219,7 +220,7 @@ def jump(reader: Reader, part: Part) -> Values:
 def jump_slope(reader: Reader, part: Part) -> Values:
     """Least-squares slope of the logarithm of the mean jump against that of h_T."""
     names = settings(reader, part.choice["family"])
-    weights = _slope_weights(_sizes(reader, names))
+    weights = measures.slope_weights(np.log10(_sizes(reader, names)))
     return _family(reader, part, lambda summary: np.log10(summary[..., 1].mean((-3, -2))) @ weights, names)
 
 
@@ -232,8 +233,7 @@ def curve_spread(reader: Reader, part: Part) -> Values:
     groups: np.ndarray = np.arange(len(names))
     if part.choice["family"] in ("teachers", "large teachers"):
         groups = np.unique(_sizes(reader, names), return_inverse=True)[1]
-    average = np.equal.outer(np.unique(groups), groups).astype(float)
-    average /= average.sum(1, keepdims=True)
+    average = group_means(groups)
 
     def spread(summary: np.ndarray) -> np.ndarray:
         return np.sqrt((average @ master_curves(summary)).var(-2, ddof=1).mean(-1))
@@ -258,14 +258,14 @@ def gains(reader: Source, names: Sequence[str]) -> np.ndarray:
     return np.stack(columns, -1)[:, None]
 
 
+def group_means(groups: np.ndarray) -> np.ndarray:
+    """What takes the mean over all settings of each group, in the order of their numbers: `groups` (G,) to (S, G)."""
+    average = np.equal.outer(np.unique(groups), groups).astype(float)
+    return average / average.sum(1, keepdims=True)
+
+
 def _sizes(reader: Source, names: Sequence[str]) -> np.ndarray:
     return np.array([reader.named(name).config.teacher_hidden for name in names])
-
-
-def _slope_weights(sizes: np.ndarray) -> np.ndarray:
-    """What the values at `sizes` are multiplied with to give their least-squares slope against log10 of the size."""
-    distance = np.log10(sizes) - np.log10(sizes).mean()
-    return distance / (distance**2).sum()
 
 
 CHOICES: Mapping[str, tuple[str, ...]] = OTHER_CHOICES | {
