@@ -31,7 +31,7 @@ from spectral.experiment import ExperimentConfig, compiling_pays, compute, make_
 from spectral.layers import SpectralLinear
 from spectral.penalties import penalised
 from spectral.prune import node_scores
-from spectral.streams import member_streams, stream
+from spectral.streams import drawn_orders, member_streams, stream
 from spectral.students import Student
 from spectral.tasks import Task
 from spectral.train import ADAM_BETAS, ADAM_EPS, adam, gradients_for, members_at_once, mse, shuffled_batches, step
@@ -109,9 +109,13 @@ class Engine:
         for _ in range(count):
             step(self.student, self._x, self._y, self.optimiser, self._penalties, self._gradients)
 
+    def _batches(self) -> list[tuple[Tensor, Tensor]]:
+        index = drawn_orders(self.order, self.task.train.y.shape[1])
+        return shuffled_batches(self.task.train, index, self._batch)
+
     def epoch(self) -> None:
         """Train for one epoch."""
-        for xb, yb in shuffled_batches(self.task.train, self.order, self._batch):
+        for xb, yb in self._batches():
             step(self.student, xb, yb, self.optimiser, self._penalties, self._gradients)
 
     @torch.no_grad()
@@ -143,7 +147,7 @@ class Engine:
             "elementwise": lambda: [elementwise() for _, elementwise in chunks],
             "factors": factors,
             "update": update,
-            "shuffle": lambda: shuffled_batches(self.task.train, self.order, self._batch),
+            "shuffle": self._batches,
             "recording": lambda: ([mse(student, patterns) for patterns in sets], node_scores(student)),
         }
 

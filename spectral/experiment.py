@@ -23,7 +23,7 @@ import torch
 
 from spectral.activations import ACTIVATIONS
 from spectral.penalties import balanced_strength
-from spectral.streams import Member, member_streams
+from spectral.streams import Member, member_streams, order_keys
 from spectral.students import Parametrization, Student
 from spectral.tasks import InputKind, Task, TeacherKind, check_inputs, make_task, make_teacher
 from spectral.train import Checkpoint, History, train
@@ -450,6 +450,7 @@ def compute(
     members = config.members if members is None else members
     task, student = prepare(config, members, device=device)
     compiled = compiling_pays(config, len(members)) if compiled is None else compiled
+    order = member_streams(members, "order")
     start = time.perf_counter()
     history = train(
         student,
@@ -461,7 +462,7 @@ def compute(
         l2_lam=config.l2_lam,
         group_lasso=config.group_lasso,
         alternate=config.trained == "alternate",
-        order=member_streams(members, "order"),
+        order=order if task.train.y.device.type == "cpu" else order_keys(order).to(task.train.y.device),
         drop_dead=config.drop_dead,
         record_at=record_at,
         scores_at=scores_at,

@@ -11,7 +11,8 @@ takes the upper three and can never coincide with another purpose; the rest of t
 lower 29, and `member_streams` refuses the rare batch in which two members would share them.
 
 Numbers are drawn in double precision on the CPU and rounded to the type asked for, so that a float64 run repeats
-the same experiment as a float32 run and a GPU sees the same world as a CPU.
+the same experiment as a float32 run and a GPU sees the same world as a CPU. One thing is drawn again and again while
+a student trains, the order of its patterns: off the CPU it is counted, not drawn, see `counted_orders`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from torch import Generator, Tensor
 Purpose = Literal["teacher", "train", "validation", "test", "initial", "order", "noise"]
 _PURPOSES: tuple[str, ...] = get_args(Purpose)
 _HASH_BITS = 29
+_GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # SplitMix64's step
 
 
 class Member(NamedTuple):
@@ -94,6 +96,34 @@ def standard_normal(
     """Independent numbers from N(0, 1), shape ``(len(generators), *shape)``, each block from its own generator."""
     normal = torch.stack([torch.randn(shape, generator=g, dtype=torch.float64, device="cpu") for g in generators])
     return normal.to(dtype or torch.get_default_dtype())
+
+
+def drawn_orders(generators: Sequence[Generator], count: int) -> Tensor:
+    """The next order of ``0 ... count - 1`` from each CPU generator, shape ``(len(generators), count)``."""
+    return torch.stack([torch.randperm(count, generator=generator, device="cpu") for generator in generators])
+
+
+def order_keys(generators: Sequence[Generator]) -> Tensor:
+    """What `counted_orders` needs to know of each generator, its seed, mixed; int64, shape ``(len(generators),)``."""
+    return _mix(torch.tensor([generator.initial_seed() for generator in generators]))
+
+
+def counted_orders(keys: Tensor, epoch: int, count: int) -> Tensor:
+    """An order of ``0 ... count - 1`` for each key and `epoch`, shape ``(len(keys), count)``, on the keys' device.
+
+    The indices sorted by 64-bit hashes (SplitMix64; Steele, Lea and Flood, OOPSLA 2014) of a counter that begins
+    at the key. Different counters have different hashes, so there are no ties, and the same order comes out
+    on every device. There is no state, and nothing waits for another processor.
+    """
+    index = torch.arange(epoch * count, (epoch + 1) * count, device=keys.device)
+    return _mix(keys.unsqueeze(-1) + index * _GOLDEN).argsort(-1)
+
+
+def _mix(z: Tensor) -> Tensor:
+    """SplitMix64's finaliser, one to one on int64, which wraps around as unsigned numbers do."""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        z = (z ^ ((z >> shift) & (2 ** (64 - shift) - 1))) * (factor - 2**64)  # a shift that fills with zeros
+    return z ^ ((z >> 31) & (2**33 - 1))
 
 
 def _hash(*key: int) -> int:

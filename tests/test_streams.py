@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spectral import streams
-from spectral.streams import Member, glorot_uniform, member_streams, stream
+from spectral.streams import Member, counted_orders, glorot_uniform, member_streams, order_keys, stream
 
 
 def draw(member: Member, purpose: streams.Purpose) -> torch.Tensor:
@@ -59,3 +59,44 @@ def test_glorot_draws_each_member_alone():
     assert torch.equal(both[1:], glorot_uniform((3, 5), generators(2)))
     assert torch.equal(glorot_uniform((3, 5), generators(1, 2), torch.float64).float(), both)
     assert both.abs().max() <= (6 / 8) ** 0.5
+
+
+KEYS = order_keys(member_streams([Member(1, 0, trial) for trial in range(4)], "order"))
+
+
+def splitmix64(state: int) -> int:
+    """With Python's integers, which do not wrap around; as published."""
+    z = state % 2**64
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) % 2**64
+    return z ^ (z >> 31)
+
+
+def test_counted_orders_are_those_of_splitmix64():
+    assert splitmix64(0x9E3779B97F4A7C15) == 0xE220A8397B1DCDAF  # its first number from seed 0
+    seed = stream(Member(1, 0, 2), "order").initial_seed()
+    key = splitmix64(seed)
+    hashes = [splitmix64(key + 0x9E3779B97F4A7C15 * (3 * 50 + index)) for index in range(50)]
+    signed = [h - 2**64 if h >= 2**63 else h for h in hashes]
+    assert counted_orders(KEYS, 3, 50)[2].tolist() == sorted(range(50), key=signed.__getitem__)
+
+
+def test_counted_orders_depend_on_member_and_epoch_alone():
+    orders = torch.stack([counted_orders(KEYS, epoch, 100) for epoch in range(5)])
+    assert torch.equal(orders.sort(-1).values, torch.arange(100).expand(5, 4, 100))
+    assert len({tuple(order.tolist()) for order in orders.flatten(0, 1)}) == 20
+    assert torch.equal(counted_orders(KEYS[[2]], 3, 100), orders[3, [2]])
+
+
+def test_counted_orders_are_uniform():
+    """Each pattern comes to each place, and to each place after another one, as often as to any other."""
+    count, epochs = 5, 2_000
+    orders = torch.stack([counted_orders(KEYS, epoch, count) for epoch in range(epochs)]).flatten(0, 1)
+    cells = torch.zeros(120)
+    codes = (orders * count ** torch.arange(count)).sum(-1).unique(return_counts=True)[1]
+    cells[: len(codes)] = codes.float()
+    expected = epochs * len(KEYS) / 120
+    chi = ((cells - expected) ** 2 / expected).sum()  # 119 degrees of freedom, for all 5! orders
+    assert 119 - 4 * 238**0.5 < chi < 119 + 4 * 238**0.5
+    shifted = orders.view(epochs, len(KEYS), count)[1:, :, 0] == orders.view(epochs, len(KEYS), count)[:-1, :, 0]
+    assert abs(shifted.double().mean() - 1 / count) < 4 * (0.2 * 0.8 / shifted.numel()) ** 0.5

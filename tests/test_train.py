@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from spectral import Student, TrainingDiverged, compute
 from spectral.experiment import prepare
 from spectral.penalties import split_l2
-from spectral.streams import member_streams
+from spectral.streams import counted_orders, member_streams, order_keys
 from spectral.tasks import Patterns
-from spectral.train import epochs_to_record, loss_backward, mse, train
+from spectral.train import epochs_to_record, loss_backward, mse, shuffled_batches, train
 
 SETTINGS = {"epochs": 2, "batch_size": 60, "learning_rate": 0.005, "l2_phi": 0.01, "l2_lam": 5e-4}
 
@@ -235,6 +236,70 @@ def test_an_interrupted_run_ends_with_the_same_bits(small, monkeypatch, changes)
             assert torch.equal(getattr(resumed.history, name), getattr(whole.history, name))
 
 
+class Waits(TorchDispatchMode):
+    """Counts what makes a processor wait for a GPU: numbers that Python asks for, sizes that depend on values."""
+
+    NAMES = ("_local_scalar_dense", "nonzero", "masked_select", "unique")
+
+    def __init__(self):
+        super().__init__()
+        self.count, self.drawn = 0, 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.__name__
+        self.count += any(part in name for part in self.NAMES)
+        self.drawn += "rand" in name
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("lasso", [0.0, 1e-3])
+def test_with_counted_orders_an_epoch_asks_for_one_number(small, lasso):
+    """Which is whether the loss is still finite, at its end; as many in a long epoch as in a short one."""
+    config = replace(small, parametrization="direct") if lasso else small
+    waits = {}
+    for epochs in (1, 5):
+        for batch_size in (60, 10):
+            task, student = prepare(config)
+            keys = order_keys(member_streams(config.members, "order"))
+            options = {"epochs": epochs, "batch_size": batch_size, "record_at": (), "group_lasso": lasso}
+            with Waits() as seen:
+                fit(config, task, student, order=keys, **options)
+            waits[epochs, batch_size] = seen.count
+            assert not seen.drawn
+    assert waits[5, 60] == waits[5, 10] == waits[1, 60] + 4
+    assert waits[1, 60] == waits[1, 10]
+    with Waits() as seen:
+        fit(config, *prepare(config))
+    assert seen.drawn  # what is counted here would be seen
+
+
+def test_counted_orders_are_what_is_trained_on(small):
+    """The same as one step after the other by hand, on the batches that the keys name."""
+    task, student = prepare(small)
+    keys = order_keys(member_streams(small.members, "order"))
+    fit(small, task, student, order=keys, epochs=1, batch_size=200, l2_phi=0.0, l2_lam=0.0)
+    index = counted_orders(keys, 1, 200)
+    [(x, y)] = shuffled_batches(task.train, index, 200)
+    for member in range(3):
+        assert torch.equal(x[member], task.train.x[member, index[member]])
+        assert torch.equal(y[member], task.train.y[member, index[member]])
+    _, again = prepare(small)
+    loss_backward(again, x, y)
+    torch.optim.Adam(again.parameters(), lr=0.005, eps=1e-7).step()
+    for name, value in again.state_dict().items():
+        torch.testing.assert_close(student.state_dict()[name], value, rtol=0, atol=1e-13)
+
+
+def test_counted_orders_resume_to_the_same_bits(small, monkeypatch):
+    monkeypatch.setattr(sys.modules["spectral.train"], "SAVE_EVERY", 0.0)
+    keys, memory, task = order_keys(member_streams(small.members, "order")), Memory(), prepare(small)[0]
+    students = [prepare(small)[1] for _ in range(2)]
+    fit(small, task, students[0], order=keys, epochs=6, checkpoint=memory)
+    memory.states = memory.states[:3]
+    fit(small, task, students[1], order=keys, epochs=6, checkpoint=memory)
+    assert all(torch.equal(value, students[1].state_dict()[name]) for name, value in students[0].state_dict().items())
+
+
 def test_epochs_to_record():
     assert epochs_to_record(1) == (0, 1)
     epochs = epochs_to_record(2000)
@@ -263,7 +328,7 @@ def test_a_diverging_loss_names_member_epoch_and_rate(small):
         ({"batch_size": 201}, "batch_size must be at most the 200 training patterns, not 201"),
         ({"learning_rate": float("nan")}, "learning_rate must be a finite number above 0, not nan"),
         ({"l2_phi": -1.0}, "l2_phi must be a finite number of at least 0, not -1"),
-        ({"order": []}, "3 members need 3 generators .* got 0"),
+        ({"order": []}, "3 members need 3 generators or keys .* got 0"),
         ({"record_at": [5]}, r"record_at must name epochs from 0 to 2; got \[2, 5\]"),
         ({"scores_at": [-1]}, r"scores_at must name epochs from 0 to 2; got \[-1, 2\]"),
         ({"group_lasso": 0.1}, "group_lasso needs a direct student"),
