@@ -78,7 +78,7 @@ def test_chapters_begin_with_their_parameters(path):
         assert len(parameter["help"]) > 3, f"{name} is not explained"
 
 
-@pytest.mark.parametrize("name", [path.stem for path in CHAPTERS if "03" <= path.stem[:2] <= "10"])
+@pytest.mark.parametrize("name", [path.stem for path in CHAPTERS if "03" <= path.stem[:2] <= "11"])
 def test_training_chapters_show_committed_runs(name):
     """At their defaults they train nothing: every run that they name is kept with the book."""
     shown = "".join(str(cell.outputs) for cell in code(ROOT / "book" / f"{name}.ipynb"))
@@ -133,6 +133,9 @@ def test_chapters_run_with_other_parameters(path, tmp_path):
         ("06-error", {"settings": "epohs=5"}, "unknown parameter 'epohs'; did you mean 'epochs'?"),
         ("06-error", {"patience": -1.0}, "patience must be a number of minutes of at least 0; got -1.0"),
         ("06-error", {"preset": "laptop", "patience": 0.0}, "Train them with: python -m spectral sweep laptop"),
+        ("11-universality", {"preset": "huge"}, "unknown preset 'huge'. Known: laptop, paper, smoke"),
+        ("11-universality", {"threshold": 1.0}, "threshold must lie between 0 and 0.1 (excluded)"),
+        ("11-universality", {"window_low": 0.6}, "window_low and window_high must be increasing"),
         ("deviations", {"settings": "epochs"}, "a setting is NAME=VALUE; got 'epochs'"),
         ("claims", {"preset": "desk"}, "unknown preset 'desk'"),
         ("cost", {"bench": "nowhere.json"}, "the measurements nowhere.json cannot be read: No such file or directory"),
