@@ -45,6 +45,9 @@ class Universal:
     activations, inputs, noise, penalties, patterns, epochs:
         What is varied of the base one by one: activation, kind of inputs, label noise, factor of both penalties,
         patterns (training and validation), training time.
+    crowded:
+        Settings whose students were seen to find fewer nodes than the teacher has. They are trained again with the
+        penalties times each of `lighter`, with `denser` times the patterns, and for `longer` times the epochs.
     """
 
     common: dict[str, Any]
@@ -59,6 +62,10 @@ class Universal:
     penalties: tuple[float, ...]
     patterns: tuple[int, ...]
     epochs: tuple[int, ...]
+    crowded: tuple[str, ...]
+    lighter: tuple[float, ...]
+    denser: int = 4
+    longer: int = 4
 
 
 @dataclass(frozen=True)
@@ -117,10 +124,12 @@ PRESETS = {
             penalties=(0.1, 10.0),
             patterns=(500,),
             epochs=(1,),
+            crowded=("activation=erf",),
+            lighter=(0.1,),
         ),
     ),
     "laptop": Preset(
-        common={"epochs": 1_000},
+        common={"epochs": 800},
         teachers=5,
         trials=1,
         widths=(10, 40, 100, 200),
@@ -141,6 +150,10 @@ PRESETS = {
             penalties=(10.0,),
             patterns=(1_000,),
             epochs=(250,),
+            crowded=("h_T=40,d=5",),
+            lighter=(0.1,),
+            denser=2,
+            longer=2,
         ),
     ),
     "paper": Preset(
@@ -165,6 +178,8 @@ PRESETS = {
             penalties=(0.1, 0.3, 3.0, 10.0),
             patterns=(500, 2_000, 5_000, 20_000),
             epochs=(500, 1_000),
+            crowded=("h_T=40,d=5", "h_T=80,d=10", "h_T=80,d=40", "activation=erf", "committee=erf,h_T=40"),
+            lighter=(0.1, 0.01),
         ),
     ),
 }
@@ -229,14 +244,19 @@ def _experiments(p: Preset) -> Iterator[tuple[str, ExperimentConfig]]:
 def _universal(u: Universal) -> Iterator[tuple[str, ExperimentConfig]]:
     common = ExperimentConfig(seed=UNIVERSAL_SEED, teachers=u.teachers, trials=u.trials, **u.common)
 
+    settings: dict[str, ExperimentConfig] = {}
+
     def named(setting: str, config: ExperimentConfig) -> tuple[str, ExperimentConfig]:
-        config = replace(config, student_hidden=5 * config.teacher_hidden)
+        config = settings[setting] = replace(config, student_hidden=5 * config.teacher_hidden)
         return f"universal/{setting}/{config.student_hidden}", config
 
     def with_patterns(config: ExperimentConfig, **changes: Any) -> ExperimentConfig:
         """`config` with other patterns and as many steps as before."""
         changed = replace(config, **changes)
         return replace(changed, epochs=max(1, round(config.epochs * _batches(config) / _batches(changed))))
+
+    def penalised(config: ExperimentConfig, factor: float) -> ExperimentConfig:
+        return replace(config, l2_phi=factor * config.l2_phi, l2_lam=factor * config.l2_lam)
 
     cells = [(size, dim) for size in u.sizes for dim in u.dims]
     teachers = {cell: UNIVERSAL_TEACHERS + u.teachers * index for index, cell in enumerate(cells)}
@@ -260,11 +280,19 @@ def _universal(u: Universal) -> Iterator[tuple[str, ExperimentConfig]]:
     for level in u.noise:
         yield named(f"noise={level:g}", replace(base, label_noise=level))
     for factor in u.penalties:
-        yield named(f"penalty={factor:g}", replace(base, l2_phi=factor * base.l2_phi, l2_lam=factor * base.l2_lam))
+        yield named(f"penalty={factor:g}", penalised(base, factor))
     for patterns in u.patterns:
         yield named(f"patterns={patterns}", with_patterns(base, patterns=patterns))
     for epochs in u.epochs:
         yield named(f"epochs={epochs}", replace(base, epochs=epochs))
+    for crowded in u.crowded:
+        config = settings[crowded]
+        for factor in u.lighter:
+            yield named(f"crowded,{crowded},penalty={factor:g}", penalised(config, factor))
+        patterns = u.denser * config.patterns
+        yield named(f"crowded,{crowded},patterns={patterns}", with_patterns(config, patterns=patterns))
+        epochs = u.longer * config.epochs
+        yield named(f"crowded,{crowded},epochs={epochs}", replace(config, epochs=epochs))
 
 
 def _batches(config: ExperimentConfig) -> int:

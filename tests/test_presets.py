@@ -160,7 +160,7 @@ def test_universality_varies_one_thing_at_a_time(preset):
     }
     settings = universal(preset)
     base = settings["h_T=20,d=10"]
-    seen = {setting.split("=")[0] for setting in settings}
+    seen = {setting.split("=")[0] for setting in settings if not setting.startswith("crowded,")}
     assert seen == {"h_T", "committee", *may_differ}
     for setting, config in settings.items():
         kind = setting.split("=")[0]
@@ -178,6 +178,30 @@ def test_universality_varies_one_thing_at_a_time(preset):
             assert steps[0] == pytest.approx(steps[1], rel=0.002)
     assert settings["penalty=10"].l2_phi / base.l2_phi == pytest.approx(10)
     assert settings["penalty=10"].l2_lam / base.l2_lam == pytest.approx(10)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_was_crowded_is_trained_again_with_one_thing_changed(preset):
+    """On the same teachers; lighter penalties, or more patterns in as many steps, or more epochs."""
+    settings, sizes = universal(preset), PRESETS[preset].universal
+    again = [setting for setting in settings if setting.startswith("crowded,")]
+    assert len(again) == len(sizes.crowded) * (len(sizes.lighter) + 2)
+    for setting in again:
+        original, _, change = setting.removeprefix("crowded,").rpartition(",")
+        config, other = settings[setting], settings[original]
+        assert config.members == other.members
+        if change.startswith("penalty="):
+            factor = float(change.removeprefix("penalty="))
+            assert factor < 1
+            lighter = {"l2_phi": factor * other.l2_phi, "l2_lam": factor * other.l2_lam}
+            assert config == replace(other, **lighter)
+        elif change.startswith("patterns="):
+            assert config.patterns == sizes.denser * other.patterns
+            assert config == replace(other, patterns=config.patterns, epochs=config.epochs)
+            steps = [c.epochs * math.ceil(c.train_patterns / c.batch_size) for c in (config, other)]
+            assert preset == "smoke" or steps[0] == pytest.approx(steps[1], rel=0.002)
+        else:
+            assert config == replace(other, epochs=sizes.longer * other.epochs)
 
 
 def test_committees_of_both_activations_share_their_weights():
