@@ -170,6 +170,25 @@ def curves_by_size(samples: Sequence[Sample], resamples: int = RESAMPLES) -> tup
     return sizes, bands(grown, lambda drawn: average @ drawn.mean((-4, -3)), True, resamples=resamples)
 
 
+def shape_quality(
+    samples: Sequence[Sample], average: np.ndarray, threshold: float = THRESHOLD, resamples: int = RESAMPLES
+) -> Band:
+    """S of the mean curves of `collapsed`, at equal n/n_c in `REGION`; n_c is each curve's own.
+
+    Errors of points are their standard deviations in the bootstrap, at least `RESOLUTION`.
+    """
+    values, near = stack(samples, threshold), slice(int(np.searchsorted(SHAPE, 1 + REGION[0])), None)
+    parts = draws(values, True, resamples, 0)
+    drawn = np.concatenate([(average @ master_curves(part))[..., near] for part in parts])
+    error = np.maximum(drawn.std(0, ddof=1), RESOLUTION)
+
+    def s(curves: np.ndarray) -> float:
+        rows = zip(curves, error, strict=True)
+        return quality([Curve(1.0, SHAPE[near], y, dy) for y, dy in rows])[0]
+
+    return _shifted(s((average @ master_curves(values))[..., near]), np.array([s(curves) for curves in drawn]))
+
+
 class Collapsed(NamedTuple):
     """Mean curves at equal n/n_c (groups, len(SHAPE)), their differences from the mean of all, and the spread.
 
@@ -357,7 +376,7 @@ def conditions(source: Source) -> list[tuple[str, list[tuple[str, str]]]]:
         ),
         ("inputs", varied("inputs", lambda c: c.inputs)),
         ("label noise", varied("noise", lambda c: c.label_noise, "{:g}")),
-        ("penalties, times", varied("penalty", lambda c: c.l2_phi / standard.l2_phi, "{:.1f}")),
+        ("penalties, times", varied("penalty", lambda c: c.l2_phi / standard.l2_phi, "{:.2g}")),
         ("patterns", varied("patterns", lambda c: c.patterns, "{:,}")),
         ("epochs", varied("epochs", lambda c: c.epochs, "{:,}")),
         ("epochs, wider students", longer),
@@ -365,6 +384,36 @@ def conditions(source: Source) -> list[tuple[str, list[tuple[str, str]]]]:
         ("nodes of the student, $h_S$", grid("grid", "student_hidden")),
     ]
     return [(title, rows) for title, rows in found if len(rows) > 1]
+
+
+def trained_again(source: Source) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Settings whose students found few nodes, as titles with rows of what was changed and the name of an experiment.
+
+    The first row is the setting itself.
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name in source.names:
+        if not name.startswith("universal/crowded,"):
+            continue
+        setting, _, change = name.split("/")[1].removeprefix("crowded,").rpartition(",")
+        original = f"universal/{setting}/{name.split('/')[2]}"
+        if original not in source.names:
+            continue  # left out of a sweep that is under way
+        rows = found.setdefault(setting, [("nothing", original)])
+        first, config = source.named(original).config, source.named(name).config
+        label = {
+            "penalty": f"penalties times {config.l2_phi / first.l2_phi:.2g}",
+            "patterns": f"{config.patterns / first.patterns:.2g} times the patterns",
+            "epochs": f"{config.epochs / first.epochs:.2g} times the epochs",
+        }[change.split("=")[0]]
+        rows.append((label, name))
+    return list(found.items())
+
+
+def error_left(runs: Runs, resamples: int = RESAMPLES) -> Band:
+    """Test error before any pruning over E[y^2], mean over members, (1,)."""
+    left = (runs.test_mse / runs.test_power).double().numpy().reshape(runs.config.teachers, runs.config.trials, 1)
+    return bands(left, lambda drawn: drawn.mean((-3, -2)), resamples=resamples)
 
 
 def check_choices(threshold: float, window: tuple[float, float], resamples: int) -> None:

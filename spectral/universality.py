@@ -39,8 +39,8 @@ THRESHOLD = 0.001
 WINDOW = (0.1, 0.5)
 """Distances from the critical size, in parts of it, over which the exponent is taken."""
 
-GRID = np.linspace(0, 2, 81)
-"""Points u = n/h_T at which curves of different teachers are compared."""
+GRID = np.linspace(0, 2, 321)
+"""Points u = n/h_T at which curves of different teachers are compared; every node of one with 160 nodes is a point."""
 
 SHAPE = np.linspace(0, 1.2, 49)
 """Points n/n_c at which curves are laid over each other."""

@@ -147,6 +147,25 @@ def test_curves_of_one_shape_have_a_good_quality():
     assert transition.collapse_quality([planted(20, 0.9), planted(40, 1.1)], resamples=20).low > 5
 
 
+def test_curves_of_one_shape_are_one_at_their_own_critical_sizes():
+    """Teachers whose n_c is another part of h_T each; those of another exponent are told apart."""
+    samples = [planted(size, ratio) for size, ratio in zip(SIZES, (1.0, 0.9, 0.5, 0.2), strict=True)]
+    found = transition.shape_quality(samples, np.eye(4), resamples=100)
+    assert found.value < 2
+    assert found.low <= found.value <= found.high
+    other = [*samples[:3], planted(160, 0.2, beta=2.5)]
+    assert transition.shape_quality(other, np.eye(4), resamples=100).low > 5
+    assert transition.collapse_quality(samples, resamples=20).low > 20
+
+
+def test_a_curve_is_seen_at_every_node_of_the_largest_teachers():
+    """A student that finds a tenth of its teacher's nodes has a curve of few points, which none may be left out of."""
+    sample = planted(160, 0.1, beta=3.0, noise=0.0)
+    found = transition.collapsed([sample], np.ones((1, 1)), threshold=1e-6, resamples=5).curves.value[0]
+    n = SHAPE * float(transition.ratios([sample], 1e-6, 5).value[0]) * 160
+    assert found == pytest.approx(np.interp(n, np.arange(321), sample.grown[0, 0]), abs=1e-9)
+
+
 def runs_of(**settings) -> SimpleNamespace:
     config = ExperimentConfig(
         teachers=2, trials=2, teacher_hidden=6, input_dim=4, patterns=400, test_patterns=300, **settings
@@ -203,20 +222,30 @@ def test_conditions_hold_what_they_vary_and_what_it_was_varied_from():
     configs = experiments("paper")
     source = AtHand({name: SimpleNamespace(config=config) for name, config in configs.items()})
     found = dict(transition.conditions(source))
-    assert [label for label, _ in found["penalties, times"]] == ["0.1", "0.3", "1.0", "3.0", "10.0"]
+    assert [label for label, _ in found["penalties, times"]] == ["0.1", "0.3", "1", "3", "10"]
     assert [label for label, _ in found["patterns"]] == ["500", "2,000", "5,000", "10,000", "20,000"]
     assert [label for label, _ in found["epochs"]] == ["500", "1,000", "2,000"]
     assert [label for label, _ in found["nodes of the second layer, $m$"]] == ["5", "10", "20"]
     assert next(label for label, _ in found["nodes of the student, $h_S$"]) == "40"
     assert [label for label, _ in found["epochs, wider students"]] == ["2,000", "8,000"]
-    bases = {name for rows in found.values() for label, name in rows if label in ("relu", "gaussian", "0", "1.0")}
+    bases = {name for rows in found.values() for label, name in rows if label in ("relu", "gaussian", "0", "10,000")}
     assert bases == {"universal/h_T=20,d=10/100"}
-    shown = {name for rows in found.values() for _, name in rows}
+    again = dict(transition.trained_again(source))
+    assert [label for label, _ in again["h_T=80,d=10"]] == [
+        "nothing",
+        "penalties times 0.1",
+        "penalties times 0.01",
+        "4 times the patterns",
+        "4 times the epochs",
+    ]
+    assert again["h_T=80,d=10"][0][1] == "universal/h_T=80,d=10/400"
+    shown = {name for rows in [*found.values(), *again.values()] for _, name in rows}
     missing = {n for n in configs if n.startswith("universal/") and not n.startswith("universal/h_T=")} - shown
     assert missing == set()
     for preset in ("smoke", "laptop"):  # thinner, and without a grid of some widths
         few = {name: SimpleNamespace(config=config) for name, config in experiments(preset).items()}
         assert all(rows for _, rows in transition.conditions(AtHand(few)))
+        assert all(len(rows) == 4 for _, rows in transition.trained_again(AtHand(few)))
 
 
 @pytest.mark.parametrize(
@@ -233,6 +262,16 @@ def test_impossible_choices_are_refused(choice, message):
     with pytest.raises(ConfigError, match=message):
         transition.check_choices(*choice)
     transition.check_choices(0.001, (0.1, 1.0), 20)
+
+
+def test_the_error_that_is_left_is_in_units_of_the_teacher_s_answers():
+    config = SimpleNamespace(teachers=2, trials=2)
+    runs = SimpleNamespace(
+        config=config, test_mse=torch.tensor([1.0, 1.0, 4.0, 8.0]), test_power=torch.tensor([2.0, 2.0, 4.0, 4.0])
+    )
+    found = transition.error_left(runs, resamples=200)
+    assert found.value.tolist() == [1.0]  # mean of 0.5, 0.5, 1 and 2
+    assert 0.5 <= found.low[0] < 1 < found.high[0] <= 2
 
 
 def test_sizes_in_training_are_those_of_the_scores():
