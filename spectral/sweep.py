@@ -13,8 +13,8 @@ from spectral.runs import OutOfMemory, Trainer, run
 from spectral.store import Busy, DamagedResult, Store
 from spectral.train import TrainingDiverged
 
-SECONDS_PER_STEP, SECONDS_PER_ACTIVATION = 4e-4, 1.7e-9
-"""Cost on two cores: of a step, and of a hidden node seeing a pattern once in training."""
+SECONDS_PER_STEP, SECONDS_PER_PROXIMAL_STEP, SECONDS_PER_ACTIVATION = 4e-4, 3.5e-4, 1.7e-9
+"""Cost on two cores: of a step, of a group lasso's in addition, of a hidden node that sees a pattern in training."""
 
 
 @dataclass
@@ -36,7 +36,8 @@ def expected_seconds(config: ExperimentConfig) -> float:
         width = min(width, 1.3 * config.teacher_hidden + 0.15 * width)
     steps = -(-config.train_patterns // config.batch_size)
     activations = config.teachers * config.trials * config.train_patterns * width
-    return config.epochs * (steps * SECONDS_PER_STEP + activations * SECONDS_PER_ACTIVATION)
+    each = SECONDS_PER_STEP + SECONDS_PER_PROXIMAL_STEP * bool(config.group_lasso)
+    return config.epochs * (steps * each + activations * SECONDS_PER_ACTIVATION)
 
 
 def sweep(
