@@ -33,7 +33,11 @@ class Interval:
     sample: str = field(default="", compare=False)
 
     def brief(self, spec: str) -> str:
-        """Value and interval, as in ``21.0 [18.5, 23.5]``; the value alone where it has none, a dash for neither."""
+        """Value and interval, as in ``21.0 [18.5, 23.5]``; the value alone where it has none, a dash for neither.
+
+        `spec` is as in ``.1f``; zero has no sign.
+        """
+        spec = f"z{spec}"
         if np.isnan(self.value):
             return "–"
         if np.isnan(self.low) or np.isnan(self.high):
@@ -54,8 +58,8 @@ class Band:
         return Band(*(np.asarray(values)[index] for values in (self.value, self.low, self.high)))
 
     def brief(self, spec: str) -> str:
-        """A single value with its interval, as in ``1.02 [0.98, 1.07]``."""
-        return f"{float(self.value):{spec}} [{float(self.low):{spec}}, {float(self.high):{spec}}]"
+        """A single value with its interval, as `Interval.brief`."""
+        return Interval(float(self.value), float(self.low), float(self.high)).brief(spec)
 
 
 @dataclass(frozen=True)
