@@ -363,19 +363,22 @@ def provenance(notebook: str, namespace: Mapping[str, Any], *runs: Runs) -> Any:
     """One line of Markdown under a figure: how many trials, what trained them, for how long, and how to repeat it."""
     from IPython.display import Markdown
 
-    config, first = runs[0].config, runs[0].provenance
-    count = f"{_count(config.teachers, 'teacher')} × {_count(config.trials, 'trial')}"
+    first = runs[0].provenance
+    count = f"{_count(runs, 'teachers')} × {_count(runs, 'trials')}, {_count(runs, 'epochs')}"
     seconds = sum(run.provenance["cpu_seconds"] for run in runs)
     machine = first["machine"].replace(", 1 threads", ", 1 thread")  # as early runs have it
     names = ", ".join(f"`{run.provenance['hash']}`" for run in runs[:MOST_NAMES])
     if len(runs) > MOST_NAMES:
         names += f" and {len(runs) - MOST_NAMES} more (all are listed by `python -m spectral status`)"
     return Markdown(
-        f"*{count}, {config.epochs:,} epochs; trained in {readable_time(seconds)} of processor time on "
+        f"*{count}; trained in {readable_time(seconds)} of processor time on "
         f"{machine} ({first['device']}), torch {first['torch'].split('+')[0]}, {first['date'][:10]}. "
         f"Runs {names}. To repeat:* `{command(notebook, namespace)}`"
     )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _count(runs: Sequence[Runs], what: str) -> str:
+    """How many there are of something, as in ``1 teacher`` or ``500 to 2,000 epochs``."""
+    numbers = sorted({getattr(run.config, what) for run in runs})
+    ends = " to ".join(f"{number:,}" for number in numbers[:: max(1, len(numbers) - 1)])
+    return f"{ends} {what if numbers[-1] > 1 else what[:-1]}"
