@@ -90,13 +90,17 @@ def opened(page, address: str, home: str, *, scheme: str = "light", width: int =
 
 def unreadable(page) -> list[str]:
     """Figures whose ground is dark: their axes and text are black, whatever the page's colours."""
-    found = []
-    for image in page.locator("article .cell_output img").all():
-        if image.is_visible():
-            png = matplotlib.image.imread(io.BytesIO(image.screenshot()))[..., :3]  # height, width, colour; 0 to 1
-            edge = np.concatenate([png[3], png[-4], png[:, 3], png[:, -4]])
-            if np.median(edge.mean(-1)) < 0.7:
-                found.append(f"a figure has no light ground: {image.get_attribute('src')}")
+    found, size = [], page.viewport_size
+    images = [image for image in page.locator("article .cell_output img").all() if image.is_visible()]
+    # What does not fit into the window is not painted whole.
+    tallest = max((image.bounding_box()["height"] for image in images), default=0)
+    page.set_viewport_size({"width": size["width"], "height": max(size["height"], int(tallest) + 300)})
+    for image in images:
+        png = matplotlib.image.imread(io.BytesIO(image.screenshot()))[..., :3]  # height, width, colour; 0 to 1
+        edge = np.concatenate([png[3], png[-4], png[:, 3], png[:, -4]])
+        if np.median(edge.mean(-1)) < 0.7:
+            found.append(f"a figure has no light ground: {image.get_attribute('src')}")
+    page.set_viewport_size(size)
     return found
 
 
