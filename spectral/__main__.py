@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
+from spectral import coverage
 from spectral.claims import MISSING, announce, announced, announcement, ledger, unannounced
-from spectral.coverage import REPETITIONS, save, study
 from spectral.experiment import ConfigError, ExperimentConfig, check_device, parse_settings
 from spectral.presets import PRESETS, experiments
 from spectral.runs import OutOfMemory, run
@@ -117,7 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--to", type=Path, metavar="FILE", help="also write the measurements as JSON, for the book's page")
 
     p = add("coverage", _coverage, "Count how often intervals hold a planted truth.", "coverage --repetitions 100")
-    p.add_argument("--repetitions", type=int, default=REPETITIONS, metavar="N", help=f"default: {REPETITIONS:,}")
+    p.add_argument(
+        "--repetitions", type=int, default=coverage.REPETITIONS, metavar="N", help=f"default: {coverage.REPETITIONS:,}"
+    )
     p.add_argument("--to", type=Path, metavar="FILE", help="also write the study as JSON, for the book's chapter 11")
     return parser
 
@@ -238,16 +240,14 @@ def _claims(options: argparse.Namespace) -> int:
 
 def _bench(options: argparse.Namespace) -> int:
     from spectral.bench import bench
-    from spectral.bench_tables import machine_line, tables
-    from spectral.bench_tables import save as save_bench
+    from spectral.bench_tables import machine_line, save, tables
 
     if options.quick and options.to is not None and options.to.exists():
         raise ConfigError(f"{options.to} is there, and quick measurements mean nothing; name another file")
-    if options.to is not None and not options.to.parent.is_dir():
-        raise ConfigError(f"--to names a file in {options.to.parent}, which is no folder")
+    _check_folder(options.to)
     measured = bench(options.quick, lambda line: print(line, file=sys.stderr, flush=True))
     if options.to is not None:
-        save_bench(measured, options.to)
+        save(measured, options.to)
     print(*tables(measured).values(), machine_line(measured), sep="\n\n")
     return 0
 
@@ -255,12 +255,17 @@ def _bench(options: argparse.Namespace) -> int:
 def _coverage(options: argparse.Namespace) -> int:
     if options.repetitions < 1:
         raise ConfigError(f"--repetitions must be at least 1; got {options.repetitions}")
-    if options.to is not None and not options.to.parent.is_dir():
-        raise ConfigError(f"--to names a file in {options.to.parent}, which is no folder")
-    rows = study(options.repetitions, lambda line: print(line, flush=True))
+    _check_folder(options.to)
+    rows = coverage.study(options.repetitions, lambda line: print(line, flush=True))
     if options.to is not None:
-        save(rows, options.to)
+        coverage.save(rows, options.to)
     return 0
+
+
+def _check_folder(to: Path | None) -> None:
+    """Raise ConfigError, before any work, if a result is to be written where no folder is."""
+    if to is not None and not to.parent.is_dir():
+        raise ConfigError(f"--to names a file in {to.parent}, which is no folder")
 
 
 def _store(options: argparse.Namespace) -> Store:

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from spectral.measures import estimate
+from spectral.measures import estimate, slope_weights
 from spectral.scaling import Interval, bootstrap, log_slope
 from spectral.store import REPOSITORY, write_atomically
 
@@ -65,8 +65,7 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 
 def _slope(values: np.ndarray) -> np.ndarray:
-    distance = _LOG_SIZES - _LOG_SIZES.mean()
-    return np.log10(values.mean((-3, -2))) @ (distance / (distance**2).sum())
+    return np.log10(values.mean((-3, -2))) @ slope_weights(_LOG_SIZES)
 
 
 def _power_laws(generator: np.random.Generator, teachers: int, trials: int) -> np.ndarray:

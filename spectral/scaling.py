@@ -318,8 +318,11 @@ def crossing(y: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def at(y: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Values of y (..., N) at fractional indices (..., M), by straight lines; its last value beyond the end."""
-    index = np.clip(index, 0, y.shape[-1] - 1)
+    """Values of y (..., N) at fractional indices (..., M), by straight lines; its last value beyond the end.
+
+    Indices (M,) are the same for all.
+    """
+    index = np.broadcast_to(np.clip(index, 0, y.shape[-1] - 1), (*y.shape[:-1], index.shape[-1]))
     left = np.minimum(index.astype(int), y.shape[-1] - 2)
     below, above = (np.take_along_axis(y, left + offset, -1) for offset in (0, 1))
     return below + (index - left) * (above - below)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spectral.experiment import ConfigError, ExperimentConfig
-from spectral.measures import effective_size
+from spectral.measures import effective_size, growth
 from spectral.prune import node_scores, prune_sweep, rank
 from spectral.runs import Runs
 from spectral.scaling import Band, Collapse, Curve, Refused, at, bands, collapse, draws, quality
@@ -36,6 +36,7 @@ from spectral.universality import (
     gains,
     group_means,
     master_curves,
+    spread,
     summary,
 )
 
@@ -83,8 +84,7 @@ def ideal(source: Source, name: str) -> Sample:
         grown = np.stack([pruning_curve(first, config.activation) for first in firsts])
     else:
         teacher = as_student(task.teacher)
-        sweep = prune_sweep(teacher, task.test, rank(node_scores(teacher))).double()
-        grown = (sweep / sweep[:, :1]).numpy()
+        grown = growth(prune_sweep(teacher, task.test, rank(node_scores(teacher))).double()).numpy()
     return Sample(name, config.teacher_hidden, config.input_dim, grown[:, None])
 
 
@@ -159,8 +159,7 @@ def sliding_windows(low: float, high: float, count: int, factor: float = 2.0) ->
 
 def mean_curve(sample: Sample, at_n: np.ndarray, resamples: int = RESAMPLES) -> Band:
     """Mean growth at numbers of nodes kept `at_n` (M,), (M,)."""
-    grown = at(sample.grown, np.broadcast_to(at_n.astype(float), (*sample.grown.shape[:2], len(at_n))))
-    return bands(grown, lambda drawn: drawn.mean((-3, -2)), resamples=resamples)
+    return bands(at(sample.grown, at_n), lambda drawn: drawn.mean((-3, -2)), resamples=resamples)
 
 
 def curves_by_size(samples: Sequence[Sample], resamples: int = RESAMPLES) -> tuple[np.ndarray, Band]:
@@ -208,9 +207,9 @@ def collapsed(
     def statistic(drawn: np.ndarray) -> np.ndarray:
         found = average @ master_curves(drawn)
         residual = found - found.mean(-2, keepdims=True)
-        spread = np.sqrt(found.var(-2, ddof=1).mean(-1)) if len(average) > 1 else np.zeros(found.shape[:-2])
-        spread = np.broadcast_to(spread[..., None, None], (*found.shape[:-1], 1))
-        return np.concatenate([found, residual, spread], -1)
+        apart = spread(found) if len(average) > 1 else np.zeros(found.shape[:-2])
+        apart = np.broadcast_to(apart[..., None, None], (*found.shape[:-1], 1))
+        return np.concatenate([found, residual, apart], -1)
 
     band = bands(stack(samples, threshold), statistic, True, resamples=resamples)
     points = len(SHAPE)
@@ -318,8 +317,7 @@ def _shifted(value: float, resampled: np.ndarray) -> Band:
 
 def theory_gap(students: Sample, teachers: Sample, resamples: int = RESAMPLES) -> Band:
     """Growth of students less that of their teachers, at n = 0 ... h_T, mean over members, (h_T + 1,)."""
-    points = np.arange(students.size + 1)
-    grown = at(students.grown, np.broadcast_to(points.astype(float), (*students.grown.shape[:2], len(points))))
+    grown = at(students.grown, np.arange(students.size + 1))
     return bands(grown - teachers.grown, lambda drawn: drawn.mean((-3, -2)), resamples=resamples)
 
 

@@ -142,14 +142,13 @@ def jumps(grown: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:
 
 def summary(grown: np.ndarray, size: int, threshold: float = THRESHOLD) -> np.ndarray:
     """n_c/h_T, the jump, and the curve at `GRID`, of curves (..., N) of teachers of one size, (..., 2 + len(GRID))."""
-    index = np.broadcast_to(GRID * size, (*grown.shape[:-1], len(GRID)))
     critical = critical_sizes(grown, threshold) / size
-    return np.concatenate([critical[..., None], jumps(grown, threshold)[..., None], at(grown, index)], -1)
+    return np.concatenate([critical[..., None], jumps(grown, threshold)[..., None], at(grown, GRID * size)], -1)
 
 
-def summaries(reader: Source, names: Sequence[str], threshold: float = THRESHOLD) -> np.ndarray:
+def summaries(reader: Source, names: Sequence[str]) -> np.ndarray:
     """`summary` of all members of some settings, (T, K, G, 2 + len(GRID))."""
-    found = [summary(curves(reader, name), reader.named(name).config.teacher_hidden, threshold) for name in names]
+    found = [summary(curves(reader, name), reader.named(name).config.teacher_hidden) for name in names]
     return np.stack(found, 2)
 
 
@@ -165,6 +164,11 @@ def master_curves(summary: np.ndarray) -> np.ndarray:
     """Mean curves at equal n/n_c, (..., T, K, G, 2 + len(GRID)) to (..., G, len(SHAPE))."""
     mean = summary.mean((-4, -3))
     return at(mean[..., 2:], mean[..., :1] * SHAPE / GRID[1])
+
+
+def spread(curves: np.ndarray) -> np.ndarray:
+    """Standard deviation between curves (..., G, N), root mean square over their points, (...)."""
+    return np.sqrt(curves.var(-2, ddof=1).mean(-1))
 
 
 def _family(
@@ -234,11 +238,7 @@ def curve_spread(reader: Reader, part: Part) -> Values:
     if part.choice["family"] in ("teachers", "large teachers"):
         groups = np.unique(_sizes(reader, names), return_inverse=True)[1]
     average = group_means(groups)
-
-    def spread(summary: np.ndarray) -> np.ndarray:
-        return np.sqrt((average @ master_curves(summary)).var(-2, ddof=1).mean(-1))
-
-    return _family(reader, part, spread, names)
+    return _family(reader, part, lambda summary: spread(average @ master_curves(summary)), names)
 
 
 def transition_gain(reader: Reader, part: Part) -> Values:
@@ -253,7 +253,7 @@ def gains(reader: Source, names: Sequence[str]) -> np.ndarray:
         grown = curves(reader, name)
         critical = critical_sizes(grown).mean()
         n = np.arange(int(critical / 2), int(1.2 * critical) + 1)
-        values = at(grown.mean(1), np.broadcast_to(n.astype(float), (len(grown), len(n))))
+        values = at(grown.mean(1), n)
         columns.append(held_out_gain(n.astype(float), values, THRESHOLD))
     return np.stack(columns, -1)[:, None]
 
