@@ -28,7 +28,7 @@ from spectral.quantities import (
     measure,
 )
 from spectral.scaling import Interval
-from spectral.store import REPOSITORY, Store, write_atomically
+from spectral.store import REPOSITORY, Store, read_entries, write_atomically
 from spectral.universality import CHOICES, QUANTITIES
 
 LEDGER, ANNOUNCED = REPOSITORY / "book" / "claims.yaml", REPOSITORY / "book" / "verdicts.json"
@@ -210,16 +210,9 @@ def announced(path: Path = ANNOUNCED) -> list[dict[str, Any]]:
     ConfigError
         If the file is missing or damaged.
     """
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        if not all({"id", "statement", "verdict", "parts"} <= entry.keys() for entry in entries):
-            raise ValueError("an entry is not a claim")
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise ConfigError(
-            f"the announced verdicts {path} cannot be read ({type(error).__name__}: {error}); write them again with: "
-            "python -m spectral claims --announce"
-        ) from None
-    return entries
+    keys = {"id", "statement", "verdict", "parts"}
+    advice = "write them again with: python -m spectral claims --announce"
+    return read_entries(path, "the announced verdicts", "claim", lambda entry: keys <= entry.keys(), advice)
 
 
 def unannounced(judged: Sequence[Judged], entries: Sequence[dict[str, Any]]) -> list[str]:

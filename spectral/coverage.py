@@ -31,7 +31,7 @@ import numpy as np
 
 from spectral.measures import estimate, slope_weights
 from spectral.scaling import Interval, bootstrap, log_slope
-from spectral.store import REPOSITORY, write_atomically
+from spectral.store import REPOSITORY, read_entries, write_atomically
 
 STORED = REPOSITORY / "book" / "coverage.json"
 
@@ -156,19 +156,12 @@ def load(path: Path = STORED) -> list[dict[str, Any]]:
 
     Raises
     ------
-    ValueError
+    ConfigError
         If the file holds none.
     """
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        if not all({"case", "teachers", "trials", "repetitions", "below", "above"} == row.keys() for row in rows):
-            raise ValueError("an entry is not a case")
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise ValueError(
-            f"the study of coverage {path} cannot be read ({type(error).__name__}: {error}); make it again with: "
-            "python -m spectral coverage --to book/coverage.json"
-        ) from None
-    return rows
+    keys = {"case", "teachers", "trials", "repetitions", "below", "above"}
+    advice = "make it again with: python -m spectral coverage --to book/coverage.json"
+    return read_entries(path, "the study of coverage", "case", lambda row: keys == row.keys(), advice)
 
 
 def share(row: Mapping[str, Any]) -> tuple[float, float]:

@@ -21,7 +21,7 @@ import pickle
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,8 @@ from typing import Any
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
+
+from spectral.experiment import ConfigError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -249,6 +251,25 @@ class CheckpointFile:
     def remove(self) -> None:
         """Forget the unfinished run."""
         self.path.unlink(missing_ok=True)
+
+
+def read_entries(
+    path: Path, what: str, kind: str, is_whole: Callable[[dict[str, Any]], bool], advice: str
+) -> list[dict[str, Any]]:
+    """The entries of a JSON file that the book keeps; `what` it is, each of `kind`, and `advice` if it is damaged.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, holds anything else, or an entry that is not whole.
+    """
+    try:
+        entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        if not all(map(is_whole, entries)):
+            raise ValueError(f"an entry is not a {kind}")
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise ConfigError(f"{what} {path} cannot be read ({type(error).__name__}: {error}); {advice}") from None
+    return entries
 
 
 def write_atomically(path: Path, data: bytes) -> None:
