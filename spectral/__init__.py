@@ -2,15 +2,24 @@
 
 A reproduction of Giambagli, Buffoni, Chicchi and Fanelli, *How a Student becomes a Teacher: learning and
 forgetting through Spectral methods*, NeurIPS 2023, arXiv:2310.12612.
+
+Importing this adds next to nothing to importing torch: what experiments need beside it (the store, and what that
+brings) is loaded when one of its names is first used.
 """
 
-from spectral.experiment import ConfigError, ExperimentConfig, Run, compute
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from spectral.layers import SpectralLinear
+from spectral.penalties import split_l2
 from spectral.prune import Pair, compact, greedy_order, mask, node_scores, prune_sweep, rank
-from spectral.runs import Runs, WeightsNotKept, run
-from spectral.store import DamagedResult, Store, StoreError
 from spectral.students import Student
-from spectral.train import TrainingDiverged, train
+from spectral.train import TrainingDiverged
+
+if TYPE_CHECKING:
+    from spectral.experiment import ConfigError, ExperimentConfig, Run, compute
+    from spectral.runs import Runs, WeightsNotKept, run
+    from spectral.store import DamagedResult, Store, StoreError
 
 __all__ = [
     "ConfigError",
@@ -33,5 +42,29 @@ __all__ = [
     "prune_sweep",
     "rank",
     "run",
-    "train",
+    "split_l2",
 ]
+
+_LATER = {
+    "ConfigError": "spectral.experiment",
+    "DamagedResult": "spectral.store",
+    "ExperimentConfig": "spectral.experiment",
+    "Run": "spectral.experiment",
+    "Runs": "spectral.runs",
+    "Store": "spectral.store",
+    "StoreError": "spectral.store",
+    "WeightsNotKept": "spectral.runs",
+    "compute": "spectral.experiment",
+    "run": "spectral.runs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name whose module is loaded when it is first asked for (PEP 562)."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

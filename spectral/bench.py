@@ -129,7 +129,7 @@ def grid_cost(configs: Mapping[str, ExperimentConfig], store: Store) -> dict[str
         kind["seconds"] += found["seconds"]
         kind["cpu_seconds"] += found["cpu_seconds"]
         kind["busy_seconds"] += found["cpu_seconds"] / (int(cores[1]) if cores else 1)
-        memory = max(memory, found["peak_memory_mib"])
+        memory = max(memory, found["peak_memory_mib"] or 0)
         machines.add(found["machine"])
     return {"students": students, "peak_memory_mib": memory, "machines": sorted(machines)}
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import scipy.optimize
-import scipy.stats
 import torch
 from torch import Tensor
 
@@ -184,6 +182,8 @@ def match_teacher(teacher: Tensor, student: Tensor, alive: Tensor | None = None,
     ValueError
         If the shapes do not fit together.
     """
+    from scipy.optimize import linear_sum_assignment  # here, since layers and pruning need no scipy
+
     alive = torch.ones(student.shape[:-1], dtype=torch.bool) if alive is None else alive.cpu()
     if teacher.ndim != 3 or teacher.shape[::2] != student.shape[::2] or alive.shape != student.shape[:-1]:
         raise ValueError(
@@ -198,9 +198,7 @@ def match_teacher(teacher: Tensor, student: Tensor, alive: Tensor | None = None,
     for member, usable in enumerate(alive):
         columns = torch.nonzero(usable).flatten()
         matrix = cosines[member][:, columns]
-        rows, chosen = (
-            torch.from_numpy(a) for a in scipy.optimize.linear_sum_assignment(matrix.numpy(), maximize=True)
-        )
+        rows, chosen = map(torch.from_numpy, linear_sum_assignment(matrix.numpy(), maximize=True))
         partner[member, rows] = columns[chosen]
         cosine[member, rows] = matrix[rows, chosen]
     return Matching(partner, cosine)
@@ -246,6 +244,8 @@ def estimate(values: Sequence[float] | np.ndarray | Tensor, confidence: float = 
     mean, n = float(sample.mean()), sample.size
     if n == 1:
         return Estimate(mean, float("nan"), float("nan"), n)
+    import scipy.stats
+
     half = float(scipy.stats.t.ppf(0.5 + confidence / 2, n - 1) * sample.std(ddof=1) / n**0.5)
     return Estimate(mean, mean - half, mean + half, n)
 

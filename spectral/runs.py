@@ -13,8 +13,8 @@ import functools
 import os
 import platform
 import re
-import resource
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -282,7 +282,8 @@ def record(result: Run) -> Arrays:
 def describe(config: ExperimentConfig, device: str | torch.device = "cpu") -> dict[str, Any]:
     """Where numbers come from: configuration, software, machine, date, and the command that repeats them.
 
-    The peak of memory is that of the whole process so far, which may have trained other runs before.
+    The peak of memory is that of the whole process so far, which may have trained other runs before; None where the
+    system does not tell.
     """
     name, threads = str(torch.device(device)), torch.get_num_threads()
     if name.startswith("cuda"):
@@ -296,7 +297,7 @@ def describe(config: ExperimentConfig, device: str | torch.device = "cpu") -> di
         "numpy": np.__version__,
         "device": name,
         "machine": f"{_processor()}, {os.cpu_count()} cores, {threads} thread{'s' if threads > 1 else ''}",
-        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_memory_mib": peak_memory_mib(),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": command(config),
     }
@@ -347,6 +348,16 @@ def _kept(config: ExperimentConfig) -> list[int]:
 def _ranges(numbers: Sequence[int]) -> str:
     text = [str(number) for number in numbers]
     return ", ".join(text if len(text) <= 8 else [*text[:6], "…", text[-1]])
+
+
+def peak_memory_mib() -> int | None:
+    """The most memory that this process has held at once; None where the system does not tell, as on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))  # macOS counts bytes, Linux KiB
 
 
 @functools.cache

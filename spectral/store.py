@@ -292,7 +292,10 @@ def write_atomically(path: Path, data: bytes) -> None:
         with suppress(OSError):  # its folder may not be one
             temporary.unlink()
         raise _unwritable(path, error) from None
-    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        folder = os.open(path.parent, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders, and needs no flush of them
+        return
     try:
         os.fsync(folder)  # the rename itself
     finally:

@@ -7,8 +7,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
+import pytest
 import torch
+
+import spectral
 
 SPECTRAL = Path(__file__).parents[1] / "spectral"
 FLOORS = [
@@ -26,7 +30,7 @@ FLOORS = [
     {"quantities"},
     {"universality"},
     {"claims", "transition"},
-    {"__init__", "chapter"},
+    {"chapter"},
     {"__main__"},
 ]
 
@@ -43,7 +47,7 @@ def imports(path: Path) -> set[str]:
 
 
 def test_imports_go_down():
-    modules = {path.stem for path in SPECTRAL.glob("*.py")}
+    modules = {path.stem for path in SPECTRAL.glob("*.py")} - {"__init__"}  # which loads what it is asked for
     assert modules == set().union(*FLOORS), "every module has one floor"
     for level, floor in enumerate(FLOORS):
         below = set().union(*FLOORS[:level])
@@ -52,11 +56,41 @@ def test_imports_go_down():
             assert used & modules <= below, f"{module} imports upwards or sideways: {used & modules - below}"
 
 
-def test_training_needs_no_plotting_and_no_notebook():
-    """What a bare machine has to have: torch, numpy, scipy and tqdm."""
-    code = "import sys, spectral; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+HEAVY = ("scipy", "matplotlib", "seaborn", "pandas", "filelock", "yaml", "papermill", "IPython", "myst_nb", "resource")
+
+
+def test_the_layer_needs_torch_alone():
+    """Layers, penalties, pruning and the loop work where nothing else is installed, nor what only Unix has."""
+    code = f"""
+import sys, torch
+before = set(sys.modules)
+for name in {HEAVY}:
+    if name not in before:
+        sys.modules[name] = None  # importing it raises ImportError
+import spectral, spectral.train
+from spectral import Pair, SpectralLinear, compact, node_scores, split_l2
+pair = Pair(SpectralLinear(3, 5), torch.nn.Linear(5, 1))
+(first, second), origin = compact(pair, node_scores(pair) > 0)
+split_l2(first, 0.01, 5e-4).backward()
+assert first.phi.grad is not None and len(origin) == 5
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_loads_nothing_heavy():
+    code = "import torch, sys; before = set(sys.modules); import spectral; print(*set(sys.modules) - before)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"matplotlib", "seaborn", "pandas", "IPython", "papermill", "myst_nb"} & set(loaded)
+    assert "spectral.layers" in loaded
+    assert not {name.split(".")[0] for name in loaded} & {*HEAVY}
+
+
+def test_public_names_can_all_be_imported():
+    for name in spectral.__all__:
+        assert getattr(spectral, name).__module__.startswith("spectral.")
+    assert {*spectral.__all__} <= {*dir(spectral)}
+    with pytest.raises(AttributeError, match="no attribute 'Teacher'"):
+        spectral.Teacher  # noqa: B018
+    assert isinstance(spectral.train, ModuleType)  # not the function in it
 
 
 def test_import_has_no_side_effect_on_random_state_or_threads():

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from standin import assert_same, exit_code, fork, in_fresh_process, never
 from spectral.dropping import Roster
 from spectral.experiment import ENGINE_VERSION, ConfigError, ExperimentConfig, compute
 from spectral.prune import node_scores
-from spectral.runs import OutOfMemory, WeightsNotKept, command, record, run, score_epochs
+from spectral.runs import OutOfMemory, WeightsNotKept, command, peak_memory_mib, record, run, score_epochs
 from spectral.store import REPOSITORY, CheckpointFile, DamagedResult, Store
 from spectral.streams import Member
 from spectral.train import adam
@@ -274,3 +275,15 @@ def killed_three_times(folder: str) -> None:
 
 def test_a_killed_run_ends_with_the_numbers_of_an_undisturbed_one(tmp_path):
     in_fresh_process("test_runs.killed_three_times", tmp_path)
+
+
+@pytest.mark.parametrize(("platform", "unit"), [("linux", 2**10), ("darwin", 2**20)])
+def test_peak_memory_has_the_unit_of_the_system(platform, unit, monkeypatch):
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr("resource.getrusage", lambda who: SimpleNamespace(ru_maxrss=300 * unit))
+    assert peak_memory_mib() == 300
+
+
+def test_peak_memory_is_unknown_where_no_module_tells(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    assert peak_memory_mib() is None

@@ -14,7 +14,16 @@ import torch
 from standin import assert_same, config, exit_code, fork, in_fresh_process, never, starts, trainer
 
 from spectral.runs import run
-from spectral.store import REPOSITORY, Busy, CheckpointFile, DamagedResult, Store, StoreError, checksum
+from spectral.store import (
+    REPOSITORY,
+    Busy,
+    CheckpointFile,
+    DamagedResult,
+    Store,
+    StoreError,
+    checksum,
+    write_atomically,
+)
 
 NAME = "0123456789ab"
 NUMBERS = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([True, False]), "c": np.array(7, dtype=np.float32)}
@@ -352,3 +361,17 @@ def test_two_processes_compute_a_result_once(tmp_path):
     assert starts(tmp_path / "log") == [(config().hash(), 0)]
     one, other = (path.read_bytes() for path in tmp_path.glob("numbers.*"))
     assert one == other
+
+
+def test_results_are_kept_where_folders_cannot_be_opened(tmp_path, monkeypatch):
+    """As on Windows, where a folder is no file that could be flushed."""
+    really = os.open
+
+    def refuses(path, *how, **options):
+        if Path(path).is_dir():
+            raise PermissionError(13, "Permission denied", str(path))
+        return really(path, *how, **options)
+
+    monkeypatch.setattr(os, "open", refuses)
+    write_atomically(tmp_path / "kept.json", b"1")
+    assert (tmp_path / "kept.json").read_bytes() == b"1"
