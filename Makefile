@@ -48,7 +48,7 @@ bench: $(READY)  ## measure speed and memory for the book; ten minutes, on a mac
 	$(BIN)/python -m spectral bench --to book/bench.json
 
 # A target is replaced only when its chapter has run to the end, so an interrupted run is taken up where it stopped.
-$(SOURCE)/%.ipynb: %.ipynb $(wildcard spectral/*.py) $(RESULTS) book/execute.py requirements.txt | $(READY)
+$(SOURCE)/%.ipynb: %.ipynb $(wildcard spectral/*.py spectral/*/*.py) $(RESULTS) book/execute.py requirements.txt | $(READY)
 	$(BIN)/python book/execute.py $< $@
 
 $(READY): requirements.txt pyproject.toml

@@ -17,9 +17,11 @@ from spectral.students import Student
 from spectral.train import TrainingDiverged
 
 if TYPE_CHECKING:
-    from spectral.experiment import ConfigError, ExperimentConfig, Run, compute
-    from spectral.runs import Runs, WeightsNotKept, run
-    from spectral.store import DamagedResult, Store, StoreError
+    from spectral.lab.config import ConfigError, ExperimentConfig
+    from spectral.lab.experiment import Run, compute
+    from spectral.lab.files import DamagedResult, StoreError
+    from spectral.lab.results import Runs, WeightsNotKept, run
+    from spectral.lab.store import Store
 
 __all__ = [
     "ConfigError",
@@ -46,16 +48,16 @@ __all__ = [
 ]
 
 _LATER = {
-    "ConfigError": "spectral.experiment",
-    "DamagedResult": "spectral.store",
-    "ExperimentConfig": "spectral.experiment",
-    "Run": "spectral.experiment",
-    "Runs": "spectral.runs",
-    "Store": "spectral.store",
-    "StoreError": "spectral.store",
-    "WeightsNotKept": "spectral.runs",
-    "compute": "spectral.experiment",
-    "run": "spectral.runs",
+    "ConfigError": "spectral.lab.config",
+    "DamagedResult": "spectral.lab.files",
+    "ExperimentConfig": "spectral.lab.config",
+    "Run": "spectral.lab.experiment",
+    "Runs": "spectral.lab.results",
+    "Store": "spectral.lab.store",
+    "StoreError": "spectral.lab.files",
+    "WeightsNotKept": "spectral.lab.results",
+    "compute": "spectral.lab.experiment",
+    "run": "spectral.lab.results",
 }
 
 

@@ -15,14 +15,16 @@ import torch
 
 from spectral import coverage
 from spectral.claims import MISSING, announce, announced, announcement, ledger, unannounced
-from spectral.experiment import ConfigError, ExperimentConfig, check_device, parse_settings
-from spectral.presets import PRESETS, experiments
-from spectral.runs import OutOfMemory, run
-from spectral.store import DamagedResult, Store, StoreError
-from spectral.sweep import expected_seconds, readable_time, stale, status, sweep
-from spectral.tables import export, summary
+from spectral.lab.config import ConfigError, ExperimentConfig, parse_settings
+from spectral.lab.experiment import check_device
+from spectral.lab.export import export, summary
+from spectral.lab.files import DamagedResult, StoreError
+from spectral.lab.presets import PRESETS, experiments
+from spectral.lab.results import OutOfMemory, run
+from spectral.lab.store import Store
+from spectral.lab.sweep import expected_seconds, readable_time, stale, status, sweep
+from spectral.lab.verify import damaged, retrain
 from spectral.train import TrainingDiverged
-from spectral.verify import damaged, retrain
 
 EXIT_CODES = """
 exit codes:

@@ -21,12 +21,15 @@ import torch
 
 from spectral.bench_loops import PLAIN_LOOPS, Engine, engine_epochs, interleaved, plain_loop, spread, timed, whole_run
 from spectral.dropping import Roster
-from spectral.experiment import ExperimentConfig, compiling_pays
+from spectral.lab.config import ExperimentConfig
+from spectral.lab.experiment import compiling_pays
+from spectral.lab.files import DamagedResult
+from spectral.lab.presets import experiments
+from spectral.lab.provenance import describe, revision
+from spectral.lab.results import score_epochs
+from spectral.lab.store import CheckpointFile, Store
 from spectral.measures import cost_ratio, estimate
-from spectral.presets import experiments
 from spectral.prune import node_scores
-from spectral.runs import describe, revision, score_epochs
-from spectral.store import CheckpointFile, DamagedResult, Store
 from spectral.train import SAVE_EVERY, epochs_to_record, members_at_once
 
 FORMAT = 1

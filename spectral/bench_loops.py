@@ -27,7 +27,8 @@ import torch
 from torch import Tensor, nn
 
 from spectral.activations import activation as lookup
-from spectral.experiment import ExperimentConfig, compiling_pays, compute, make_student, make_tasks, prepare
+from spectral.lab.config import ExperimentConfig
+from spectral.lab.experiment import compiling_pays, compute, make_student, make_tasks, prepare
 from spectral.layers import SpectralLinear
 from spectral.penalties import penalised
 from spectral.prune import node_scores

@@ -11,9 +11,9 @@ import numpy as np
 
 from spectral.bench import FORMAT
 from spectral.bench_loops import ONE_THREAD, PLAIN_LOOPS, Spread
-from spectral.experiment import ConfigError
-from spectral.presets import STUDENTS
-from spectral.store import REPOSITORY, checksum, write_atomically
+from spectral.lab.config import ConfigError
+from spectral.lab.files import REPOSITORY, checksum, write_atomically
+from spectral.lab.presets import STUDENTS
 from spectral.train import SAVE_EVERY
 
 REQUIRED, WANTED, SAVE_PERCENT = 10, 20, 2

@@ -17,14 +17,15 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from torch import Tensor
 
-from spectral import presets
 from spectral.claims import announced, read_claims
-from spectral.experiment import ConfigError, ExperimentConfig, check_type, parse_settings, unknown_name
+from spectral.lab import presets
+from spectral.lab.config import ConfigError, ExperimentConfig, check_type, parse_settings, unknown_name
+from spectral.lab.files import REPOSITORY
+from spectral.lab.results import Runs, run
+from spectral.lab.store import Store
+from spectral.lab.sweep import expected_seconds, readable_time
 from spectral.quantities import NOT_REPRODUCED, PARTLY, REPRODUCED, Statistic, mean
-from spectral.runs import Runs, run
 from spectral.scaling import Interval, bootstrap
-from spectral.store import REPOSITORY, Store
-from spectral.sweep import expected_seconds, readable_time
 
 _INJECTED = "# Parameters"  # how papermill begins the cell that it adds
 

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from spectral.experiment import ConfigError, unknown_name
+from spectral.lab.config import ConfigError, unknown_name
+from spectral.lab.files import REPOSITORY, read_entries, write_atomically
+from spectral.lab.store import Store
 from spectral.quantities import (
     BENCH,
     NOT_REPRODUCED,
@@ -28,7 +30,6 @@ from spectral.quantities import (
     measure,
 )
 from spectral.scaling import Interval
-from spectral.store import REPOSITORY, Store, read_entries, write_atomically
 from spectral.universality import CHOICES, QUANTITIES
 
 LEDGER, ANNOUNCED = REPOSITORY / "book" / "claims.yaml", REPOSITORY / "book" / "verdicts.json"

@@ -29,9 +29,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spectral.lab.files import REPOSITORY, read_entries, write_atomically
 from spectral.measures import estimate, slope_weights
 from spectral.scaling import Interval, bootstrap, log_slope
-from spectral.store import REPOSITORY, read_entries, write_atomically
 
 STORED = REPOSITORY / "book" / "coverage.json"
 

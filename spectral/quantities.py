@@ -22,19 +22,20 @@ from torch import Tensor
 
 from spectral import measures
 from spectral.bench_tables import load
-from spectral.experiment import ConfigError, ExperimentConfig
+from spectral.lab.config import ConfigError, ExperimentConfig
+from spectral.lab.files import REPOSITORY
+from spectral.lab.presets import STUDENTS, experiments
+from spectral.lab.results import Runs, run
+from spectral.lab.store import Store
+from spectral.lab.verify import found_in
 from spectral.measures import effective_size, slope_weights
-from spectral.presets import STUDENTS, experiments
 from spectral.prune import compact, prune_sweep, rank
-from spectral.runs import Runs, run
 from spectral.scaling import Interval, bootstrap
-from spectral.store import REPOSITORY, Store
 from spectral.streams import Member
 from spectral.students import Student
 from spectral.subnetwork import in_strengths, path_weights, relative_distance
 from spectral.tasks import Task, Teacher, make_teacher
 from spectral.train import mse
-from spectral.verify import found_in
 
 BENCH = REPOSITORY / "book" / "bench.json"
 

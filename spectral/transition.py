@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from spectral.experiment import ConfigError, ExperimentConfig
+from spectral.lab.config import ConfigError, ExperimentConfig
+from spectral.lab.results import Runs
 from spectral.measures import effective_size, growth
 from spectral.prune import node_scores, prune_sweep, rank
-from spectral.runs import Runs
 from spectral.scaling import Band, Collapse, Curve, Refused, at, bands, collapse, draws, quality
 from spectral.students import as_student
 from spectral.theory import pruning_curve

@@ -26,11 +26,11 @@ import numpy as np
 from torch import Tensor
 
 from spectral import measures
-from spectral.presets import BASE
+from spectral.lab.presets import BASE
+from spectral.lab.results import Runs
 from spectral.quantities import CHOICES as OTHER_CHOICES
 from spectral.quantities import QUANTITIES as OTHERS
 from spectral.quantities import MissingRun, Part, Quantity, Reader, Values, rank_sweep
-from spectral.runs import Runs
 from spectral.scaling import at, crossing, held_out_gain, log_slope
 
 THRESHOLD = 0.001

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from spectral.experiment import ExperimentConfig
-from spectral.runs import Runs, Trainer
-from spectral.store import Arrays
+from spectral.lab.config import ExperimentConfig
+from spectral.lab.results import Runs, Trainer
+from spectral.lab.store import Arrays
 
 STAGES = 4
 
@@ -44,7 +44,7 @@ def trainer(log: Path, seconds: float = 0.0) -> Trainer:
 
 
 def arrays(config: ExperimentConfig, phi: np.ndarray) -> Arrays:
-    """Names and shapes are those of `spectral.runs.record`."""
+    """Names and shapes are those of `spectral.lab.results.record`."""
     members, width, _ = phi.shape
     errors = np.abs(phi).sum((1, 2)) * np.array([[4.0], [2.0], [1.0]])
     scores = np.linalg.norm(phi, axis=-1)

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from spectral import ConfigError, bench, bench_loops, bench_tables
-from spectral.experiment import make_student, prepare
-from spectral.presets import STUDENTS
-from spectral.store import Store, checksum
+from spectral.lab.experiment import make_student, prepare
+from spectral.lab.files import checksum
+from spectral.lab.presets import STUDENTS
+from spectral.lab.store import Store
 from spectral.streams import member_streams
 from spectral.train import train
 

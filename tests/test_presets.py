@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from spectral.experiment import ConfigError, ExperimentConfig
-from spectral.presets import PRESETS, STUDENTS, experiments, twins
-from spectral.runs import command
+from spectral.lab.config import ConfigError, ExperimentConfig
+from spectral.lab.presets import PRESETS, STUDENTS, experiments, twins
+from spectral.lab.provenance import command
+from spectral.lab.sweep import expected_seconds
 from spectral.streams import member_streams, stream
-from spectral.sweep import expected_seconds
 
 DEFAULT = ExperimentConfig()
 

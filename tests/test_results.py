@@ -8,12 +8,13 @@ import torch
 
 from spectral import ExperimentConfig, greedy_order, prune_sweep, rank, run
 from spectral.claims import read_claims
-from spectral.experiment import ENGINE_VERSION
+from spectral.lab.config import ENGINE_VERSION
+from spectral.lab.files import REPOSITORY
+from spectral.lab.presets import experiments
+from spectral.lab.store import Store
+from spectral.lab.verify import nodes_found
 from spectral.measures import onset
-from spectral.presets import experiments
-from spectral.store import REPOSITORY, Store
 from spectral.students import as_student
-from spectral.verify import nodes_found
 
 FOLDER = REPOSITORY / "book" / "results"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))

@@ -16,14 +16,17 @@ import torch
 from standin import assert_same, exit_code, fork, in_fresh_process, never
 
 from spectral.dropping import Roster
-from spectral.experiment import ENGINE_VERSION, ConfigError, ExperimentConfig, compute
+from spectral.lab.config import ENGINE_VERSION, ConfigError, ExperimentConfig
+from spectral.lab.experiment import compute
+from spectral.lab.files import REPOSITORY, DamagedResult
+from spectral.lab.provenance import command, peak_memory_mib
+from spectral.lab.results import OutOfMemory, WeightsNotKept, record, run, score_epochs
+from spectral.lab.store import CheckpointFile, Store
 from spectral.prune import node_scores
-from spectral.runs import OutOfMemory, WeightsNotKept, command, peak_memory_mib, record, run, score_epochs
-from spectral.store import REPOSITORY, CheckpointFile, DamagedResult, Store
 from spectral.streams import Member
 from spectral.train import adam
 
-TRAIN, RUNS = sys.modules["spectral.train"], sys.modules["spectral.runs"]
+TRAIN, RUNS = sys.modules["spectral.train"], sys.modules["spectral.lab.results"]
 
 
 @pytest.fixture

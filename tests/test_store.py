@@ -13,17 +13,9 @@ import pytest
 import torch
 from standin import assert_same, config, exit_code, fork, in_fresh_process, never, starts, trainer
 
-from spectral.runs import run
-from spectral.store import (
-    REPOSITORY,
-    Busy,
-    CheckpointFile,
-    DamagedResult,
-    Store,
-    StoreError,
-    checksum,
-    write_atomically,
-)
+from spectral.lab.files import REPOSITORY, DamagedResult, StoreError, checksum, write_atomically
+from spectral.lab.results import run
+from spectral.lab.store import Busy, CheckpointFile, Store
 
 NAME = "0123456789ab"
 NUMBERS = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([True, False]), "c": np.array(7, dtype=np.float32)}
@@ -277,7 +269,7 @@ def test_places_come_from_the_environment_and_never_from_the_working_directory(m
     assert not here.publish
     monkeypatch.chdir(tmp_path)
     assert Store.default() == here
-    monkeypatch.setattr(sys.modules["spectral.store"], "REPOSITORY", tmp_path)  # an installed package has no book
+    monkeypatch.setattr(sys.modules["spectral.lab.store"], "REPOSITORY", tmp_path)  # an installed package has no book
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert Store.default().local == tmp_path / "cache" / "student-teacher-spectral" / "store"
     monkeypatch.setenv("SPECTRAL_RESULTS", str(tmp_path / "r"))

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from standin import assert_same, config, exit_code, fork, in_fresh_process, never, saved, starts, trainer
 
-from spectral.experiment import ENGINE_VERSION
-from spectral.runs import run
-from spectral.store import Store, StoreError
-from spectral.sweep import expected_seconds, stale, status, sweep
+from spectral.lab.config import ENGINE_VERSION
+from spectral.lab.files import StoreError
+from spectral.lab.results import run
+from spectral.lab.store import Store
+from spectral.lab.sweep import expected_seconds, stale, status, sweep
 from spectral.train import TrainingDiverged
 
 KILLS = 50
@@ -112,7 +113,7 @@ def test_stale_results(store, tmp_path, monkeypatch):
     path.write_bytes(path.read_bytes()[:-9])
     assert stale(store).keys() == {path.stem}
     assert f"{path} is damaged" in stale(store)[path.stem]
-    monkeypatch.setattr(sys.modules["spectral.sweep"], "ENGINE_VERSION", ENGINE_VERSION + 1)
+    monkeypatch.setattr(sys.modules["spectral.lab.sweep"], "ENGINE_VERSION", ENGINE_VERSION + 1)
     reasons = stale(store)
     assert reasons.keys() == {config(width).hash() for width in (1, 2, 3)}
     assert reasons[config(1).hash()] == (

@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from spectral import Student, TrainingDiverged, compute
-from spectral.experiment import prepare
+from spectral.lab.experiment import prepare
 from spectral.penalties import split_l2
 from spectral.streams import counted_orders, member_streams, order_keys
 from spectral.tasks import Patterns

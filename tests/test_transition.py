@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from spectral import transition
-from spectral.experiment import ConfigError, ExperimentConfig, make_tasks
-from spectral.presets import experiments
+from spectral.lab.config import ConfigError, ExperimentConfig
+from spectral.lab.experiment import make_tasks
+from spectral.lab.presets import experiments
 from spectral.scaling import Refused
 from spectral.theory import pruning_curve
 from spectral.transition import Sample

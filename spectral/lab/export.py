@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from spectral.experiment import ExperimentConfig
+from spectral.lab.config import ExperimentConfig
+from spectral.lab.results import Runs, run
+from spectral.lab.store import Store
 from spectral.measures import effective_size, estimate, over_teachers
-from spectral.runs import Runs, run
-from spectral.store import Store
 
 SIZES = ("incoming", "product", "eigenvalue")
 

@@ -1,4 +1,4 @@
-"""One experiment: its configuration, typed and complete, and the run that it names.
+"""What an experiment is: everything that decides its numbers, typed, checked and hashed.
 
 The defaults are the published spectral setting (arXiv:2310.12612 and its public code), with the one number that
 the code does not give, ``teacher_second``, set to 10.
@@ -8,31 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import functools
 import hashlib
 import json
 import math
-import shutil
-import time
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
-import torch
-
 from spectral.activations import ACTIVATIONS
 from spectral.penalties import balanced_strength
-from spectral.streams import Member, member_streams, order_keys
-from spectral.students import Parametrization, Student
-from spectral.tasks import InputKind, Task, TeacherKind, check_inputs, make_task, make_teacher
-from spectral.train import Checkpoint, History, train
+from spectral.streams import Member
+from spectral.students import Parametrization
+from spectral.tasks import InputKind, TeacherKind, check_inputs
 
 ENGINE_VERSION = 3
 """Moves when, and only when, the same configuration gives other numbers."""
 
-COMPILE_FROM = 1e10
-"""Hidden activations of a whole run from which compiling its step pays: some forty seconds of work on two cores."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "teacher": get_args(TeacherKind),
@@ -42,7 +33,10 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "dtype": ("float32", "float64"),
     "trained": ("both", "eigenvalues", "alternate"),
 }
+
+
 _MAY_BE_ZERO = ("teacher_seed", "student_second", "seed", "l2_phi", "l2_lam", "group_lasso", "label_noise")
+
 
 Twin = Literal["published", "matched", "lasso"]
 
@@ -132,7 +126,7 @@ class ExperimentConfig:
     0.005
     >>> ExperimentConfig(student_hidden=0)
     Traceback (most recent call last):
-    spectral.experiment.ConfigError: student_hidden must be at least 1; got 0
+    spectral.lab.config.ConfigError: student_hidden must be at least 1; got 0
     """
 
     input_dim: int = 10
@@ -311,163 +305,3 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
         elif kinds[name] == "bool":
             values[name] = {"true": True, "false": False}.get(text.lower(), text)
     return values
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished training: E students, what they learned from, and how it went.
-
-    Attributes
-    ----------
-    config, task, student, history:
-        What was asked, the teachers and patterns, the trained students, the record of the training.
-    seconds:
-        Wall time of the training, since it was last resumed.
-    compiled:
-        Whether its step was compiled.
-    """
-
-    config: ExperimentConfig
-    task: Task
-    student: Student
-    history: History
-    seconds: float
-    compiled: bool
-
-
-def make_tasks(
-    config: ExperimentConfig, members: Sequence[Member] | None = None, *, device: str | torch.device = "cpu"
-) -> Task:
-    """The teachers and patterns of an experiment, or of some `members` of it."""
-    members = config.members if members is None else members
-    teacher = make_teacher(
-        members,
-        kind=config.teacher,
-        input_dim=config.input_dim,
-        teacher_hidden=config.teacher_hidden,
-        teacher_second=config.teacher_second,
-        activation=config.activation,
-        dtype=getattr(torch, config.dtype),
-    )
-    return make_task(
-        members,
-        teacher,
-        inputs=config.inputs,
-        train_patterns=config.train_patterns,
-        validation_patterns=config.validation_patterns,
-        test_patterns=config.test_patterns,
-        label_noise=config.label_noise,
-    ).to(check_device(device))
-
-
-def make_student(
-    config: ExperimentConfig, members: Sequence[Member] | None = None, *, device: str | torch.device = "cpu"
-) -> Student:
-    """The untrained students of an experiment, or of some `members` of it."""
-    members = config.members if members is None else members
-    return Student(
-        config.input_dim,
-        config.student_hidden,
-        config.second_nodes,
-        len(members),
-        parametrization=config.parametrization,
-        activation=config.activation,
-        train_phi=config.trained != "eigenvalues",
-        train_lam_in=config.train_lam_in,
-        generators=member_streams(members, "initial"),
-        device=check_device(device),
-        dtype=getattr(torch, config.dtype),
-    )
-
-
-def prepare(
-    config: ExperimentConfig, members: Sequence[Member] | None = None, *, device: str | torch.device = "cpu"
-) -> tuple[Task, Student]:
-    """The teachers, patterns and untrained students of an experiment, or of some `members` of it."""
-    return make_tasks(config, members, device=device), make_student(config, members, device=device)
-
-
-def check_device(device: str | torch.device) -> torch.device:
-    """`device`, if it can be computed on.
-
-    Raises
-    ------
-    ConfigError
-        If it is unknown, or not there.
-    """
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ConfigError(
-            f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}. CUDA devices seen: "
-            f"{torch.cuda.device_count()}; 'cpu' always works"
-        ) from None
-    return torch.device(device)
-
-
-def compiling_pays(config: ExperimentConfig, members: int | None = None) -> bool:
-    """Whether there is enough work in the training (see `COMPILE_FROM`), and a C++ compiler that works."""
-    count = len(config.members) if members is None else members
-    activations = count * config.train_patterns * config.student_hidden * config.epochs
-    return activations >= COMPILE_FROM and _compiler_works()
-
-
-@functools.cache
-def _compiler_works() -> bool:
-    """Found out by compiling something small, once in a process."""
-    if shutil.which("g++") is None:
-        return False
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the compiler's own modules warn of each other
-            torch.compile(lambda x: x + 1)(torch.zeros(2))
-    except Exception as error:  # whatever a half-installed compiler raises
-        warnings.warn(f"training goes on without compiling: {str(error).splitlines()[0]}", stacklevel=2)
-        return False
-    return True
-
-
-def compute(
-    config: ExperimentConfig,
-    members: Sequence[Member] | None = None,
-    *,
-    device: str | torch.device = "cpu",
-    record_at: Iterable[int] | None = None,
-    scores_at: Iterable[int] | None = None,
-    progress: bool | None = None,
-    compiled: bool | None = None,
-    checkpoint: Checkpoint | None = None,
-) -> Run:
-    """Train the students of `config`, all or some `members`; see `spectral.train.train` for options and errors.
-
-    The step is compiled where that pays, unless `compiled` says otherwise.
-
-    Raises
-    ------
-    ConfigError
-        If `device` cannot be used.
-    """
-    members = config.members if members is None else members
-    task, student = prepare(config, members, device=device)
-    compiled = compiling_pays(config, len(members)) if compiled is None else compiled
-    order = member_streams(members, "order")
-    start = time.perf_counter()
-    history = train(
-        student,
-        task,
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        l2_phi=config.l2_phi,
-        l2_lam=config.l2_lam,
-        group_lasso=config.group_lasso,
-        alternate=config.trained == "alternate",
-        order=order if task.train.y.device.type == "cpu" else order_keys(order).to(task.train.y.device),
-        drop_dead=config.drop_dead,
-        record_at=record_at,
-        scores_at=scores_at,
-        progress=progress,
-        compiled=compiled,
-        checkpoint=checkpoint,
-    )
-    return Run(config, task, student, history, time.perf_counter() - start, compiled)

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from spectral.experiment import ExperimentConfig, Twin, unknown_name
+from spectral.lab.config import ExperimentConfig, Twin, unknown_name
 
 STUDENTS = ("spectral", *get_args(Twin))
 """The four students of the main grid: the spectral one, and conventional ones with three kinds of settings."""

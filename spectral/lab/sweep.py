@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from spectral.experiment import ENGINE_VERSION, ExperimentConfig
-from spectral.runs import OutOfMemory, Trainer, run
-from spectral.store import Busy, DamagedResult, Store
+from spectral.lab.config import ENGINE_VERSION, ExperimentConfig
+from spectral.lab.files import DamagedResult
+from spectral.lab.results import OutOfMemory, Trainer, run
+from spectral.lab.store import Busy, Store
 from spectral.train import TrainingDiverged
 
 SECONDS_PER_STEP, SECONDS_PER_PROXIMAL_STEP, SECONDS_PER_ACTIVATION = 4e-4, 3.5e-4, 1.7e-9

@@ -9,34 +9,22 @@ Axes: E members, K kept members, h_S nodes of a student, d inputs, m nodes of th
 
 from __future__ import annotations
 
-import functools
-import os
-import platform
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from spectral.experiment import (
-    ENGINE_VERSION,
-    ExperimentConfig,
-    Run,
-    check_device,
-    compute,
-    make_student,
-    make_tasks,
-)
+from spectral.lab.config import ExperimentConfig
+from spectral.lab.experiment import Run, check_device, compute, make_student, make_tasks
+from spectral.lab.files import DamagedResult
+from spectral.lab.provenance import describe, revision
+from spectral.lab.store import Arrays, Store
 from spectral.measures import survivors
 from spectral.prune import node_scores
-from spectral.store import REPOSITORY, Arrays, DamagedResult, Store
 from spectral.streams import Member
 from spectral.students import Student
 from spectral.tasks import Task
@@ -176,7 +164,7 @@ def run(
     Raises
     ------
     DamagedResult, StoreError, Busy
-        See `spectral.store`.
+        See `spectral.lab.store`.
     ConfigError
         If `device` cannot be used.
     OutOfMemory
@@ -279,35 +267,6 @@ def record(result: Run) -> Arrays:
     return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
 
 
-def describe(config: ExperimentConfig, device: str | torch.device = "cpu") -> dict[str, Any]:
-    """Where numbers come from: configuration, software, machine, date, and the command that repeats them.
-
-    The peak of memory is that of the whole process so far, which may have trained other runs before; None where the
-    system does not tell.
-    """
-    name, threads = str(torch.device(device)), torch.get_num_threads()
-    if name.startswith("cuda"):
-        name = torch.cuda.get_device_name(device)
-    return {
-        "config": config.changed(everything=True),
-        "engine": ENGINE_VERSION,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "flush_denormal": bool((torch.full((1,), 1e-40) * 0.5).item() == 0),
-        "numpy": np.__version__,
-        "device": name,
-        "machine": f"{_processor()}, {os.cpu_count()} cores, {threads} thread{'s' if threads > 1 else ''}",
-        "peak_memory_mib": peak_memory_mib(),
-        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "command": command(config),
-    }
-
-
-def command(config: ExperimentConfig) -> str:
-    """The shell command that computes a configuration."""
-    return "python -m spectral run" + "".join(f" --set {name}={value}" for name, value in config.changed().items())
-
-
 def _from_arrays(config: ExperimentConfig, arrays: Mapping[str, np.ndarray], provenance: dict[str, Any]) -> Runs:
     t = {name: torch.from_numpy(values) for name, values in arrays.items()}
     history = History(
@@ -348,36 +307,3 @@ def _kept(config: ExperimentConfig) -> list[int]:
 def _ranges(numbers: Sequence[int]) -> str:
     text = [str(number) for number in numbers]
     return ", ".join(text if len(text) <= 8 else [*text[:6], "…", text[-1]])
-
-
-def peak_memory_mib() -> int | None:
-    """The most memory that this process has held at once; None where the system does not tell, as on Windows."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))  # macOS counts bytes, Linux KiB
-
-
-@functools.cache
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-@functools.cache
-def revision() -> dict[str, Any]:
-    """The revision of the code that this process runs, and whether the package differed from it."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    try:
-        return {"git": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", "spectral"))}
-    except (OSError, subprocess.CalledProcessError):
-        return {"git": None, "dirty": None}

@@ -17,11 +17,13 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from spectral.experiment import ConfigError, ExperimentConfig, compute
+from spectral.lab.config import ConfigError, ExperimentConfig
+from spectral.lab.experiment import compute
+from spectral.lab.files import DamagedResult
+from spectral.lab.results import Runs, run
+from spectral.lab.store import Store
 from spectral.measures import effective_size, match_teacher, survivors
 from spectral.prune import node_scores
-from spectral.runs import Runs, run
-from spectral.store import DamagedResult, Store
 from spectral.students import Student
 from spectral.tasks import Task
 

@@ -1,0 +1,1 @@
+"""Experiments: what they are made of, where their results are kept, and whether these are still true."""
