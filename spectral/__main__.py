@@ -241,8 +241,8 @@ def _claims(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from spectral.bench import bench
-    from spectral.bench_tables import machine_line, save, tables
+    from spectral.bench.measure import bench
+    from spectral.bench.tables import machine_line, save, tables
 
     if options.quick and options.to is not None and options.to.exists():
         raise ConfigError(f"{options.to} is there, and quick measurements mean nothing; name another file")

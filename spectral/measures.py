@@ -5,8 +5,7 @@ Axes: E members, h_S and h_T student and teacher nodes, d inputs.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -278,20 +277,3 @@ def slope_weights(x: Sequence[float] | np.ndarray) -> np.ndarray:
     if not offset.any():
         raise ValueError(f"a slope needs two different points; got {x}")
     return offset / (offset**2).sum()
-
-
-def cost_ratio(first: Callable[[], object], second: Callable[[], object], pairs: int) -> np.ndarray:
-    """How many times as long `first` takes as `second`: one ratio for each of `pairs` interleaved pairs of calls.
-
-    Machines drift and share their cores. A pair is timed back to back, in alternating order, so that what slows one
-    call tends to slow the other; one pair beforehand is not counted.
-    """
-    ratios = []
-    for pair in range(pairs + 1):
-        seconds = {}
-        for call in (first, second) if pair % 2 else (second, first):
-            start = time.perf_counter()
-            call()
-            seconds[call] = time.perf_counter() - start
-        ratios.append(seconds[first] / seconds[second])
-    return np.array(ratios[1:])

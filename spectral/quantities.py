@@ -21,7 +21,7 @@ from scipy.stats import wasserstein_distance
 from torch import Tensor
 
 from spectral import measures
-from spectral.bench_tables import load
+from spectral.bench.tables import load
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.files import REPOSITORY
 from spectral.lab.presets import STUDENTS, experiments

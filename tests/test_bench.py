@@ -1,13 +1,15 @@
 import json
 import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from spectral import ConfigError, bench, bench_loops, bench_tables
+from spectral import ConfigError
+from spectral.bench import loops as bench_loops
+from spectral.bench import measure as bench
+from spectral.bench import tables as bench_tables
 from spectral.lab.experiment import make_student, prepare
 from spectral.lab.files import checksum
 from spectral.lab.presets import STUDENTS
@@ -66,29 +68,6 @@ def test_the_timed_engine_is_the_one_that_trains(small):
     train(student, engine.task, epochs=2, order=member_streams(small.members, "order"), **options)
     for name, value in student.state_dict().items():
         assert torch.equal(engine.student.state_dict()[name], value), name
-
-
-def test_calls_take_turns_after_a_warm_up():
-    calls = []
-    times = bench_loops.interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3, 0.0)
-    assert "".join(calls) == "aabb" + "ba" + "ab" + "ba"
-    assert {name: len(seconds) for name, seconds in times.items()} == {"a": 3, "b": 3}
-
-
-def test_short_calls_are_repeated(monkeypatch):
-    """By a clock that only the call moves, by a quarter of a second: four calls fill a second."""
-    clock = [0.0]
-
-    def call():
-        clock[0] += 0.25
-
-    monkeypatch.setattr(bench_loops, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    assert bench_loops.interleaved({"a": call}, 3, 1.0) == {"a": [0.25] * 3}
-    assert clock[0] == 0.25 * (2 + 3 * 4)
-
-
-def test_spread_is_median_and_range():
-    assert bench_loops.spread([0.2, 0.1, 0.4], 10) == {"median": 2.0, "low": 1.0, "high": 4.0, "n": 3}
 
 
 def test_extrapolation():

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from spectral import ConfigError, Student, claims, compute
-from spectral.bench_tables import FORMAT, save
+from spectral.bench.tables import FORMAT, save
 from spectral.claims import judge
 from spectral.lab.files import REPOSITORY
 from spectral.lab.presets import experiments

@@ -98,19 +98,6 @@ def test_intervals_cover_as_often_as_they_say():
     assert 0.935 < np.mean(hits) < 0.965
 
 
-def test_cost_ratio_is_interleaved_and_exact_on_a_clock_of_our_own(monkeypatch):
-    now, calls = [0.0], []
-    monkeypatch.setattr(measures.time, "perf_counter", lambda: now[0])
-
-    def call(name, seconds):
-        calls.append(name)
-        now[0] += seconds * (1 + len(calls))  # a machine that slows down
-
-    ratios = measures.cost_ratio(lambda: call("a", 2), lambda: call("b", 1), 4)
-    assert "".join(calls) == "baabbaabba"
-    assert ratios.tolist() == [2 * 4 / 5, 2 * 7 / 6, 2 * 8 / 9, 2 * 11 / 10]
-
-
 def test_what_measures_refuse():
     good = torch.ones(1, 3)
     for threshold in (-0.1, 1.0, float("nan")):

@@ -19,7 +19,8 @@ from typing import Any
 
 import torch
 
-from spectral.bench_loops import PLAIN_LOOPS, Engine, engine_epochs, interleaved, plain_loop, spread, timed, whole_run
+from spectral.bench.loops import PLAIN_LOOPS, Engine, engine_epochs, plain_loop, whole_run
+from spectral.bench.timing import cost_ratio, interleaved, spread, timed
 from spectral.dropping import Roster
 from spectral.lab.config import ExperimentConfig
 from spectral.lab.experiment import compiling_pays
@@ -28,7 +29,7 @@ from spectral.lab.presets import experiments
 from spectral.lab.provenance import describe, revision
 from spectral.lab.results import score_epochs
 from spectral.lab.store import CheckpointFile, Store
-from spectral.measures import cost_ratio, estimate
+from spectral.measures import estimate
 from spectral.prune import node_scores
 from spectral.train import SAVE_EVERY, epochs_to_record, members_at_once
 
@@ -71,7 +72,7 @@ QUICK = Sizes(
 
 
 def bench(quick: bool, report: Callable[[str], None]) -> dict[str, Any]:
-    """Measure everything, some ten minutes on two idle cores, fit for JSON; `spectral.bench_tables` shows it.
+    """Measure everything, some ten minutes on two idle cores, fit for JSON; `spectral.bench.tables` shows it.
 
     `quick` takes seconds, and its numbers mean nothing. A full measurement sets ``torch.set_flush_denormal(True)``, as
     training does: the plain loop shall not be slowed down by numbers near zero.

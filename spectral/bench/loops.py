@@ -12,21 +12,19 @@ Axes: E members, B batch, d inputs, h_S hidden nodes, m second-layer nodes.
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from spectral.activations import activation as lookup
+from spectral.bench.timing import Call
 from spectral.lab.config import ExperimentConfig
 from spectral.lab.experiment import compiling_pays, compute, make_student, make_tasks, prepare
 from spectral.layers import SpectralLinear
@@ -46,9 +44,6 @@ PLAIN_LOOPS: dict[str, dict[str, Any]] = {
     "Adam, fused; model compiled": {"fused": True, "compiled": True},
 }
 """Ways to write the plain loop; the engine is compared with the fastest."""
-
-Call = Callable[[], object]
-Spread = dict[str, float]
 
 
 class PlainLoop:
@@ -186,43 +181,13 @@ def engine_epochs(config: ExperimentConfig, compiled: bool) -> dict[str, Call]:
 
 def whole_run(config: ExperimentConfig, device: str = "cpu") -> float:
     """Wall seconds of `compute` in a fresh process that has compiled nothing yet; `RuntimeError` if it fails."""
-    call = [sys.executable, "-m", "spectral.bench_loops", device, json.dumps(config.changed())]
+    call = [sys.executable, "-m", "spectral.bench.loops", device, json.dumps(config.changed())]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
         environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": cache}
         done = subprocess.run(call, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the run to be timed failed:\n{done.stderr[-2_000:]}")
     return float(done.stdout.splitlines()[-1])
-
-
-def interleaved(calls: Mapping[Any, Call], rounds: int, least: float) -> dict[Any, list[float]]:
-    """Seconds of every call in every round; calls take turns, so that a slow moment of the machine meets all.
-
-    Each is called once beforehand, to compile and to warm up, and within a round as often as fills `least` seconds.
-    """
-    counts = {}
-    for key, call in calls.items():
-        call()
-        counts[key] = max(1, math.ceil(least / max(timed(call), 1e-9)))
-    times: dict[Any, list[float]] = {key: [] for key in calls}
-    for number in range(rounds):
-        for key in list(calls) if number % 2 else reversed(list(calls)):
-            times[key].append(timed(calls[key], counts[key]))
-    return times
-
-
-def timed(call: Call, count: int = 1) -> float:
-    """Seconds of one of `count` calls."""
-    start = time.perf_counter()
-    for _ in range(count):
-        call()
-    return (time.perf_counter() - start) / count
-
-
-def spread(values: Sequence[float], scale: float = 1.0) -> Spread:
-    """Median and range of `values` times `scale`."""
-    low, median, high = (float(scale * f(values)) for f in (np.min, np.median, np.max))
-    return {"median": median, "low": low, "high": high, "n": len(values)}
 
 
 if __name__ == "__main__":  # a whole run, in a process of its own

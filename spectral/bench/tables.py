@@ -1,4 +1,4 @@
-"""What `spectral.bench` has measured, as a file, as tables, and as text for the page and the terminal."""
+"""What `spectral.bench.measure` has measured, as a file, as tables, and as text for the page and the terminal."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from spectral.bench import FORMAT
-from spectral.bench_loops import ONE_THREAD, PLAIN_LOOPS, Spread
+from spectral.bench.loops import ONE_THREAD, PLAIN_LOOPS
+from spectral.bench.measure import FORMAT
+from spectral.bench.timing import Spread
 from spectral.lab.config import ConfigError
 from spectral.lab.files import REPOSITORY, checksum, write_atomically
 from spectral.lab.presets import STUDENTS

@@ -1,0 +1,1 @@
+"""Speed and memory: what training costs on this machine, and how it is measured."""
