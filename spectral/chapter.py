@@ -25,7 +25,7 @@ from spectral.lab.results import Runs, run
 from spectral.lab.store import Store
 from spectral.lab.sweep import expected_seconds, readable_time
 from spectral.quantities import NOT_REPRODUCED, PARTLY, REPRODUCED, Statistic, mean
-from spectral.scaling import Interval, bootstrap
+from spectral.stats.intervals import Interval, bootstrap
 
 _INJECTED = "# Parameters"  # how papermill begins the cell that it adds
 

@@ -29,7 +29,7 @@ from spectral.quantities import (
     Reader,
     measure,
 )
-from spectral.scaling import Interval
+from spectral.stats.intervals import Interval
 from spectral.universality import CHOICES, QUANTITIES
 
 LEDGER, ANNOUNCED = REPOSITORY / "book" / "claims.yaml", REPOSITORY / "book" / "verdicts.json"

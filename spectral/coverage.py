@@ -1,14 +1,14 @@
 """How often do the book's intervals hold the truth? Counted on data that are made with a known one.
 
-The interval of a claim is a hierarchical bootstrap (`spectral.scaling.bootstrap`). It is exact for many teachers; the
-book has four or ten. Each case below draws data `REPETITIONS` times from a population whose value of a statistic is
-known, takes the interval, and notes the repetitions whose interval misses it.
+The interval of a claim is a hierarchical bootstrap (`spectral.stats.intervals.bootstrap`). It is exact for many
+teachers; the book has four or ten. Each case below draws data `REPETITIONS` times from a population whose value of a
+statistic is known, takes the interval, and notes the repetitions whose interval misses it.
 
 ==================  ==============================================================================================
 case                what is drawn, and the statistic
 ==================  ==============================================================================================
 mean                normal values, teachers and trials with equal spread; their mean
-mean, Student's t   the same, with the interval of `spectral.measures.estimate` over the means of teachers
+mean, Student's t   the same, with the interval of `spectral.stats.intervals.estimate` over the means of teachers
 skewed mean         log-normal values; their mean
 slope               log-normal values of six settings with teachers of their own; slope of the logarithm of the mean
 exponent            power laws whose amplitude and exponent differ between teachers; exponent of the mean curve
@@ -30,8 +30,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spectral.lab.files import REPOSITORY, read_entries, write_atomically
-from spectral.measures import estimate, slope_weights
-from spectral.scaling import Interval, bootstrap, log_slope
+from spectral.stats.intervals import Interval, bootstrap, estimate, slope_weights
+from spectral.stats.rise import log_slope
 
 STORED = REPOSITORY / "book" / "coverage.json"
 

@@ -16,8 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import ArrayLike
 
-from spectral.measures import Estimate
-from spectral.scaling import Band
+from spectral.stats.intervals import Band, Estimate
 
 Line = str | tuple[int, tuple[int, ...]]
 

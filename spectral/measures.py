@@ -5,11 +5,9 @@ Axes: E members, h_S and h_T student and teacher nodes, d inputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,37 +50,6 @@ def check_threshold(threshold: float) -> None:
 def effective_size(scores: Tensor, threshold: float = 0.05, normalise: Normalisation = "member") -> Tensor:
     """The number of surviving nodes of every member (the paper's n_lambda), shape (E,); see `survivors`."""
     return survivors(scores, threshold, normalise).sum(-1)
-
-
-def over_teachers(values: Tensor, teachers: int | Sequence[int]) -> Tensor:
-    """What intervals are taken over: the mean of each teacher's trials, or the trials where there is one teacher.
-
-    Parameters
-    ----------
-    values:
-        One for each student, on the first axis.
-    teachers:
-        How many there are, if the values stand teacher by teacher with equally many trials; else the teacher of each
-        value, by any number that tells teachers apart.
-
-    Returns
-    -------
-    The means (teachers, ...), in the order in which the teachers first appear; or the values as given.
-
-    Raises
-    ------
-    ValueError
-        If the values cannot be shared out among the teachers.
-    """
-    if isinstance(teachers, int):
-        if teachers < 1 or len(values) % teachers:
-            raise ValueError(f"{len(values)} values cannot be shared out among {teachers} teachers")
-        teachers = [index * teachers // len(values) for index in range(len(values))]
-    if len(values) != len(teachers):
-        raise ValueError(f"there are {len(values)} values, but {len(teachers)} teachers are named; name one for each")
-    values, named = values.double(), torch.tensor(teachers, device=values.device)
-    different = list(dict.fromkeys(teachers))
-    return values if len(different) == 1 else torch.stack([values[named == teacher].mean(0) for teacher in different])
 
 
 def growth(sweep: Tensor) -> Tensor:
@@ -201,79 +168,3 @@ def match_teacher(teacher: Tensor, student: Tensor, alive: Tensor | None = None,
         partner[member, rows] = columns[chosen]
         cosine[member, rows] = matrix[rows, chosen]
     return Matching(partner, cosine)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over n trials with its confidence interval; printed as ``21.0 [18.5, 23.5], n = 3``."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-
-    def __str__(self) -> str:
-        return f"{self:.3g}"
-
-    def brief(self, spec: str) -> str:
-        """Mean and interval without the number of trials, as in ``21.0 [18.5, 23.5]``; zero has no sign."""
-        spec = f"z{spec}" if spec.startswith(".") else spec
-        return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
-
-    def __format__(self, spec: str) -> str:
-        spec = spec or ".3g"
-        return f"{self.brief(spec)}, n = {self.n:,}"
-
-
-def estimate(values: Sequence[float] | np.ndarray | Tensor, confidence: float = 0.95) -> Estimate:
-    """Mean and Student-t interval of independent trials.
-
-    Pass one number for each trial. Trials of several teachers are not independent: take the mean over each teacher's
-    trials first, and pass one number for each teacher. With a single number the interval is NaN, since it tells
-    nothing about the spread.
-
-    Raises
-    ------
-    ValueError
-        If there is no value, or one is not finite.
-    """
-    sample = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=float)
-    if sample.ndim != 1 or sample.size == 0 or not np.isfinite(sample).all():
-        raise ValueError(f"an estimate needs a list of finite numbers, one for each trial; got {values!r}")
-    mean, n = float(sample.mean()), sample.size
-    if n == 1:
-        return Estimate(mean, float("nan"), float("nan"), n)
-    import scipy.stats
-
-    half = float(scipy.stats.t.ppf(0.5 + confidence / 2, n - 1) * sample.std(ddof=1) / n**0.5)
-    return Estimate(mean, mean - half, mean + half, n)
-
-
-def geometric(values: Sequence[float] | np.ndarray | Tensor, confidence: float = 0.95) -> Estimate:
-    """Geometric mean and interval of independent trials: those of the logarithms, taken back.
-
-    Raises
-    ------
-    ValueError
-        As in `estimate`; also if a value is not above 0.
-    """
-    sample = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=float)
-    if not (sample > 0).all():
-        raise ValueError(f"a geometric mean needs numbers above 0; got {values!r}")
-    e = estimate(np.log(sample), confidence)
-    mean, low, high = (float(np.exp(x)) for x in (e.mean, e.low, e.high))
-    return Estimate(mean, low, high, e.n)
-
-
-def slope_weights(x: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Weights whose product with values at `x` is their least-squares slope.
-
-    Raises
-    ------
-    ValueError
-        If all of `x` are equal.
-    """
-    offset = np.asarray(x, float) - np.mean(x)
-    if not offset.any():
-        raise ValueError(f"a slope needs two different points; got {x}")
-    return offset / (offset**2).sum()

@@ -28,9 +28,9 @@ from spectral.lab.presets import STUDENTS, experiments
 from spectral.lab.results import Runs, run
 from spectral.lab.store import Store
 from spectral.lab.verify import found_in
-from spectral.measures import effective_size, slope_weights
+from spectral.measures import effective_size
 from spectral.prune import compact, prune_sweep, rank
-from spectral.scaling import Interval, bootstrap
+from spectral.stats.intervals import Interval, bootstrap, slope_weights
 from spectral.streams import Member
 from spectral.students import Student
 from spectral.subnetwork import in_strengths, path_weights, relative_distance

@@ -2,9 +2,9 @@ r"""The analyses of chapter 11: pruning curves of students beside those of the t
 
 Everything is a `Sample`, the pruning curves of one setting. `measured` takes it from trained students. `ideal` makes
 it without any training: a student that equals its teacher node by node, pruned by the same rule. For a committee that
-is the closed form of `spectral.theory`; a teacher of two layers is pruned on its own test patterns.
+is the closed form of `spectral.stats.committees`; a teacher of two layers is pruned on its own test patterns.
 
-Intervals are those of `spectral.scaling.bands`. Settings are drawn separately.
+Intervals are those of `spectral.stats.intervals.bands`. Settings are drawn separately.
 
 Axes: T teachers, K trials, G settings, S sizes, N points of a curve, W windows.
 """
@@ -21,9 +21,11 @@ from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.results import Runs
 from spectral.measures import effective_size, growth
 from spectral.prune import node_scores, prune_sweep, rank
-from spectral.scaling import Band, Collapse, Curve, Refused, at, bands, collapse, draws, quality
+from spectral.stats.collapse import Collapse, Curve, collapse, quality
+from spectral.stats.committees import pruning_curve
+from spectral.stats.intervals import Band, Refused, bands, draws
+from spectral.stats.rise import at
 from spectral.students import as_student
-from spectral.theory import pruning_curve
 from spectral.universality import (
     GRID,
     SHAPE,

@@ -8,7 +8,7 @@ scores are kept.
   hundredths below: by so much n_c is found too low in a large teacher.
 * The *jump* is the growth with one node less. In a continuous transition it shrinks as the teacher grows.
 * The *exponent* is the slope, in logarithms, of the mean growth against the mean distance x = 1 - n/n_c within
-  `WINDOW`. A single exponent need not exist: theory has it depend on the teacher (`spectral.theory`).
+  `WINDOW`. A single exponent need not exist: theory has it depend on the teacher (`spectral.stats.committees`).
 
 Curves of different teachers are compared at equal u = n/h_T or equal n/n_c.
 
@@ -31,7 +31,8 @@ from spectral.lab.results import Runs
 from spectral.quantities import CHOICES as OTHER_CHOICES
 from spectral.quantities import QUANTITIES as OTHERS
 from spectral.quantities import MissingRun, Part, Quantity, Reader, Values, rank_sweep
-from spectral.scaling import at, crossing, held_out_gain, log_slope
+from spectral.stats.intervals import slope_weights
+from spectral.stats.rise import at, crossing, held_out_gain, log_slope
 
 THRESHOLD = 0.001
 """Growth of the error, in units of E[y^2], at which the transition begins."""
@@ -194,7 +195,7 @@ def exponent(reader: Reader, part: Part) -> Values:
 def exponent_slope(reader: Reader, part: Part) -> Values:
     """Least-squares slope of the exponent against log10 of h_T."""
     names = settings(reader, part.choice["family"])
-    weights = measures.slope_weights(np.log10(_sizes(reader, names)))
+    weights = slope_weights(np.log10(_sizes(reader, names)))
     return _family(reader, part, lambda summary: exponents(summary) @ weights, names)
 
 
@@ -224,7 +225,7 @@ def jump(reader: Reader, part: Part) -> Values:
 def jump_slope(reader: Reader, part: Part) -> Values:
     """Least-squares slope of the logarithm of the mean jump against that of h_T."""
     names = settings(reader, part.choice["family"])
-    weights = measures.slope_weights(np.log10(_sizes(reader, names)))
+    weights = slope_weights(np.log10(_sizes(reader, names)))
     return _family(reader, part, lambda summary: np.log10(summary[..., 1].mean((-3, -2))) @ weights, names)
 
 
@@ -247,7 +248,7 @@ def transition_gain(reader: Reader, part: Part) -> Values:
 
 
 def gains(reader: Source, names: Sequence[str]) -> np.ndarray:
-    """`spectral.scaling.held_out_gain` of every teacher in some settings, from n_c/2 to 1.2 n_c, (T, 1, G)."""
+    """`spectral.stats.rise.held_out_gain` of every teacher in some settings, from n_c/2 to 1.2 n_c, (T, 1, G)."""
     columns = []
     for name in names:
         grown = curves(reader, name)

@@ -8,7 +8,7 @@ import torch
 
 from spectral import ConfigError, chapter
 from spectral.quantities import ratio_of_means
-from spectral.scaling import Interval
+from spectral.stats.intervals import Interval
 
 CELL = "student_hidden: int = 40  # nodes\nlearning_rate: float = 0.005\nactivation: str = 'relu'\n"
 

@@ -25,7 +25,7 @@ from spectral.quantities import (
     Reader,
     measure,
 )
-from spectral.scaling import Interval
+from spectral.stats.intervals import Interval
 from spectral.tasks import Patterns, Task
 
 SETTINGS = {"level": 0.95, "resamples": 400, "seed": 0}

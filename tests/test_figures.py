@@ -10,8 +10,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from spectral import figures
-from spectral.measures import Estimate
-from spectral.scaling import Band
+from spectral.stats.intervals import Band, Estimate
 
 
 @pytest.fixture

@@ -5,17 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectral import Student, measures, node_scores
-from spectral.measures import (
-    effective_size,
-    estimate,
-    geometric,
-    growth,
-    match_teacher,
-    onset,
-    over_teachers,
-    slope_weights,
-    survivors,
-)
+from spectral.measures import effective_size, growth, match_teacher, onset, survivors
+from spectral.stats.intervals import estimate, geometric, over_teachers, slope_weights
 from spectral.streams import Member
 from spectral.tasks import make_teacher
 

@@ -5,22 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spectral import scaling
-from spectral.scaling import (
-    Curve,
-    Interval,
-    Refused,
-    at,
-    bands,
-    bootstrap,
-    collapse,
-    crossing,
-    held_out_gain,
-    log_slope,
-    power_law,
-    quality,
-    transition,
-)
+from spectral.stats import collapse as scaling
+from spectral.stats.collapse import Curve, collapse, power_law, quality, transition
+from spectral.stats.intervals import Interval, Refused, bands, bootstrap
+from spectral.stats.rise import at, crossing, held_out_gain, log_slope
 
 NU, BETA, CRITICAL = 2.0, 0.5, 1.0
 

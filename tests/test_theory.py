@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from spectral import theory
 from spectral.activations import ACTIVATIONS
+from spectral.stats import committees as theory
 from spectral.streams import Member
 from spectral.tasks import Teacher, make_teacher
 

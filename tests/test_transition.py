@@ -10,8 +10,8 @@ from spectral import transition
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.experiment import make_tasks
 from spectral.lab.presets import experiments
-from spectral.scaling import Refused
-from spectral.theory import pruning_curve
+from spectral.stats.committees import pruning_curve
+from spectral.stats.intervals import Refused
 from spectral.transition import Sample
 from spectral.universality import GRID, SHAPE, AtHand
 

@@ -13,7 +13,7 @@ from spectral.lab.files import REPOSITORY
 from spectral.lab.presets import experiments
 from spectral.lab.store import Store
 from spectral.quantities import NOT_REPRODUCED, PARTLY, REPRODUCED, MissingRun, Part, Reader, measure
-from spectral.scaling import Interval
+from spectral.stats.intervals import Interval
 from spectral.tasks import Patterns, Task
 from spectral.universality import QUANTITIES, critical_sizes, growth, jumps, settings
 

@@ -29,8 +29,8 @@ from spectral.lab.presets import experiments
 from spectral.lab.provenance import describe, revision
 from spectral.lab.results import score_epochs
 from spectral.lab.store import CheckpointFile, Store
-from spectral.measures import estimate
 from spectral.prune import node_scores
+from spectral.stats.intervals import estimate
 from spectral.train import SAVE_EVERY, epochs_to_record, members_at_once
 
 FORMAT = 1

@@ -13,7 +13,8 @@ import torch
 from spectral.lab.config import ExperimentConfig
 from spectral.lab.results import Runs, run
 from spectral.lab.store import Store
-from spectral.measures import effective_size, estimate, over_teachers
+from spectral.measures import effective_size
+from spectral.stats.intervals import estimate, over_teachers
 
 SIZES = ("incoming", "product", "eigenvalue")
 

@@ -14,52 +14,15 @@ Axes: T teachers, K trials; curves are one-dimensional arrays, one for each size
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.optimize
 import scipy.stats
 
-
-@dataclass(frozen=True)
-class Interval:
-    """A measured value with its interval, and in words the sample that it rests on, as in ``10 × 3``."""
-
-    value: float
-    low: float
-    high: float
-    sample: str = field(default="", compare=False)
-
-    def brief(self, spec: str) -> str:
-        """Value and interval, as in ``21.0 [18.5, 23.5]``; the value alone where it has none, a dash for neither.
-
-        `spec` is as in ``.1f``; zero has no sign.
-        """
-        spec = f"z{spec}"
-        if np.isnan(self.value):
-            return "–"
-        if np.isnan(self.low) or np.isnan(self.high):
-            return f"{self.value:{spec}}"
-        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
-
-
-@dataclass(frozen=True)
-class Band:
-    """Measured values of any shape with an interval around each."""
-
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    def __getitem__(self, index: Any) -> Band:
-        """Part of the values, with their intervals."""
-        return Band(*(np.asarray(values)[index] for values in (self.value, self.low, self.high)))
-
-    def brief(self, spec: str) -> str:
-        """A single value with its interval, as `Interval.brief`."""
-        return Interval(float(self.value), float(self.low), float(self.high)).brief(spec)
+from spectral.stats.intervals import Refused
 
 
 @dataclass(frozen=True)
@@ -92,20 +55,6 @@ class Collapse:
     parameters: np.ndarray
     quality: float
     points: int
-
-
-class Refused(ValueError):
-    """An estimate that the data do not support.
-
-    Attributes
-    ----------
-    estimate:
-        What it would have been, or None.
-    """
-
-    def __init__(self, message: str, estimate: object = None) -> None:
-        super().__init__(message)
-        self.estimate = estimate
 
 
 def quality(curves: Sequence[Curve]) -> tuple[float, int]:
@@ -264,113 +213,3 @@ def transition(curve: Curve, critical: tuple[float, float], exponent: tuple[floa
     if edge.any():
         raise Refused(f"the best transition {found} lies at an edge of its bounds {critical}, {exponent}", found)
     return found
-
-
-def bootstrap(
-    values: np.ndarray,
-    statistic: Callable[[np.ndarray], np.ndarray],
-    separate: bool = False,
-    *,
-    level: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> Interval:
-    """Value and percentile interval of a `statistic` of `values` (T, K, ...): trials drawn within drawn teachers.
-
-    `statistic` maps (..., T, K, ...) with any number of leading draws to (...). With `separate`, values are (T, K, G,
-    ...) for G groups with teachers of their own, and each group is drawn for itself.
-    """
-    found = bands(values, statistic, separate, level=level, resamples=resamples, seed=seed)
-    teachers, trials = values.shape[:2]
-    return Interval(float(found.value), float(found.low), float(found.high), f"{teachers} × {trials}")
-
-
-def bands(
-    values: np.ndarray,
-    statistic: Callable[[np.ndarray], np.ndarray],
-    separate: bool = False,
-    *,
-    level: float = 0.95,
-    resamples: int = 1_000,
-    seed: int = 0,
-) -> Band:
-    """As `bootstrap`, for a `statistic` that maps to any shape: each of its numbers has an interval of its own."""
-    statistics = np.concatenate([statistic(drawn) for drawn in draws(values, separate, resamples, seed)])
-    low, high = np.quantile(statistics, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return Band(np.asarray(statistic(values)), low, high)
-
-
-def draws(values: np.ndarray, separate: bool, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """The resampled `values` of `bootstrap`, (draws, T, K, ...), in portions that fit into memory."""
-    generator = np.random.default_rng(seed)
-    teachers, trials = values.shape[:2]
-    groups = values.shape[2:3] if separate else ()
-    own = tuple(np.arange(count) for count in groups)
-    drawn = generator.integers(teachers, size=(resamples, teachers, 1, *groups))
-    within = generator.integers(trials, size=(resamples, teachers, trials, *groups))
-    for part in np.array_split(np.arange(resamples), min(20, resamples)):
-        yield values[(drawn[part], within[part], *own)]
-
-
-def crossing(y: np.ndarray, threshold: float) -> np.ndarray:
-    """The smallest index from which on upwards y (..., N) stays below `threshold`, shape (...); N if it never does."""
-    return ((y >= threshold) * np.arange(1, y.shape[-1] + 1)).max(-1)
-
-
-def at(y: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Values of y (..., N) at fractional indices (..., M), by straight lines; its last value beyond the end.
-
-    Indices (M,) are the same for all.
-    """
-    index = np.broadcast_to(np.clip(index, 0, y.shape[-1] - 1), (*y.shape[:-1], index.shape[-1]))
-    left = np.minimum(index.astype(int), y.shape[-1] - 2)
-    below, above = (np.take_along_axis(y, left + offset, -1) for offset in (0, 1))
-    return below + (index - left) * (above - below)
-
-
-def log_slope(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Exponent of the power law through y (..., M) at x (M,): least squares in the logarithms, all points alike.
-
-    Unlike `power_law` it takes any number of curves at once, for a bootstrap; nan where y is not positive.
-    """
-    distance = np.log(x) - np.log(x).mean()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(y) @ (distance / (distance**2).sum())
-
-
-def held_out_gain(x: np.ndarray, y: np.ndarray, resolution: float) -> np.ndarray:
-    """By how much a transition predicts curves better than an exponential does, each left out of the fit once, (T,).
-
-    The two forms have three parameters each: ``a (1 - x / x_c)^b`` below x_c and zero above, and
-    ``a exp(-b x) + c``. Both are fitted by least squares to the mean of all curves y (T, N) but one, and asked for that
-    one. Errors are taken as normal, with the variance of the fitted curves at each point plus ``resolution^2``. The
-    gain is the difference of the log-likelihoods per point, positive where the transition is better.
-
-    Raises
-    ------
-    Refused
-        If there are fewer than three curves or five points.
-    """
-    if len(y) < 3 or len(x) < 5:
-        raise Refused(f"three curves and five points are needed; got {len(y)} and {len(x)}")
-    unit = x / x.max()
-    critical, power = np.meshgrid(np.linspace(0.3, 1.5, 121), np.geomspace(0.3, 6, 61))
-    powers = np.clip(1 - unit / critical.reshape(-1, 1), 0, None) ** power.reshape(-1, 1)
-    decays = np.exp(-np.geomspace(0.05, 50, 301).reshape(-1, 1) * unit)
-    forms = [powers[:, None], np.stack([decays, np.ones_like(decays)], 1)]  # (candidates, linear parameters, N)
-    gains = []
-    for index, held in enumerate(y):
-        fitted = np.delete(y, index, 0)
-        variance = fitted.var(0, ddof=1) + resolution**2
-        transition, exponential = (_best(form, fitted.mean(0), 1 / variance) for form in forms)
-        gains.append((((held - exponential) ** 2 - (held - transition) ** 2) / (2 * variance)).mean())
-    return np.array(gains)
-
-
-def _best(form: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The curve of a family (candidates, linear parameters, N) that is closest to y (N,)."""
-    square = np.einsum("cin,cjn,n->cij", form, form, weight)
-    ridge = 1e-12 * np.trace(square, axis1=1, axis2=2).reshape(-1, 1, 1) * np.eye(form.shape[1]) + 1e-300
-    linear = np.linalg.solve(square + ridge, (form @ (weight * y))[..., None])[..., 0]
-    curves = np.einsum("ci,cin->cn", linear, form)
-    return curves[((curves - y) ** 2 @ weight).argmin()]

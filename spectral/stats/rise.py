@@ -1,0 +1,71 @@
+"""How a curve leaves zero: where, with which exponent, in which form."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spectral.stats.intervals import Refused
+
+
+def crossing(y: np.ndarray, threshold: float) -> np.ndarray:
+    """The smallest index from which on upwards y (..., N) stays below `threshold`, shape (...); N if it never does."""
+    return ((y >= threshold) * np.arange(1, y.shape[-1] + 1)).max(-1)
+
+
+def at(y: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Values of y (..., N) at fractional indices (..., M), by straight lines; its last value beyond the end.
+
+    Indices (M,) are the same for all.
+    """
+    index = np.broadcast_to(np.clip(index, 0, y.shape[-1] - 1), (*y.shape[:-1], index.shape[-1]))
+    left = np.minimum(index.astype(int), y.shape[-1] - 2)
+    below, above = (np.take_along_axis(y, left + offset, -1) for offset in (0, 1))
+    return below + (index - left) * (above - below)
+
+
+def log_slope(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Exponent of the power law through y (..., M) at x (M,): least squares in the logarithms, all points alike.
+
+    Unlike `power_law` it takes any number of curves at once, for a bootstrap; nan where y is not positive.
+    """
+    distance = np.log(x) - np.log(x).mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(y) @ (distance / (distance**2).sum())
+
+
+def held_out_gain(x: np.ndarray, y: np.ndarray, resolution: float) -> np.ndarray:
+    """By how much a transition predicts curves better than an exponential does, each left out of the fit once, (T,).
+
+    The two forms have three parameters each: ``a (1 - x / x_c)^b`` below x_c and zero above, and
+    ``a exp(-b x) + c``. Both are fitted by least squares to the mean of all curves y (T, N) but one, and asked for that
+    one. Errors are taken as normal, with the variance of the fitted curves at each point plus ``resolution^2``. The
+    gain is the difference of the log-likelihoods per point, positive where the transition is better.
+
+    Raises
+    ------
+    Refused
+        If there are fewer than three curves or five points.
+    """
+    if len(y) < 3 or len(x) < 5:
+        raise Refused(f"three curves and five points are needed; got {len(y)} and {len(x)}")
+    unit = x / x.max()
+    critical, power = np.meshgrid(np.linspace(0.3, 1.5, 121), np.geomspace(0.3, 6, 61))
+    powers = np.clip(1 - unit / critical.reshape(-1, 1), 0, None) ** power.reshape(-1, 1)
+    decays = np.exp(-np.geomspace(0.05, 50, 301).reshape(-1, 1) * unit)
+    forms = [powers[:, None], np.stack([decays, np.ones_like(decays)], 1)]  # (candidates, linear parameters, N)
+    gains = []
+    for index, held in enumerate(y):
+        fitted = np.delete(y, index, 0)
+        variance = fitted.var(0, ddof=1) + resolution**2
+        transition, exponential = (_best(form, fitted.mean(0), 1 / variance) for form in forms)
+        gains.append((((held - exponential) ** 2 - (held - transition) ** 2) / (2 * variance)).mean())
+    return np.array(gains)
+
+
+def _best(form: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The curve of a family (candidates, linear parameters, N) that is closest to y (N,)."""
+    square = np.einsum("cin,cjn,n->cij", form, form, weight)
+    ridge = 1e-12 * np.trace(square, axis1=1, axis2=2).reshape(-1, 1, 1) * np.eye(form.shape[1]) + 1e-300
+    linear = np.linalg.solve(square + ridge, (form @ (weight * y))[..., None])[..., 0]
+    curves = np.einsum("ci,cin->cn", linear, form)
+    return curves[((curves - y) ** 2 @ weight).argmin()]
