@@ -10,9 +10,10 @@ brings) is loaded when one of its names is first used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from spectral.curves import greedy_order, prune_sweep
 from spectral.layers import SpectralLinear
 from spectral.penalties import split_l2
-from spectral.prune import Pair, compact, greedy_order, mask, node_scores, prune_sweep, rank
+from spectral.prune import Pair, compact, mask, node_scores, rank
 from spectral.students import Student
 from spectral.train import TrainingDiverged
 

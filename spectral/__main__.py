@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from spectral import coverage
-from spectral.claims import MISSING, announce, announced, announcement, ledger, unannounced
+from spectral.book import coverage
+from spectral.book.claims import MISSING, announce, announced, announcement, ledger, unannounced
 from spectral.lab.config import ConfigError, ExperimentConfig, parse_settings
 from spectral.lab.experiment import check_device
 from spectral.lab.export import export, summary

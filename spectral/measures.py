@@ -52,58 +52,6 @@ def effective_size(scores: Tensor, threshold: float = 0.05, normalise: Normalisa
     return survivors(scores, threshold, normalise).sum(-1)
 
 
-def growth(sweep: Tensor) -> Tensor:
-    """How much pruning down to n nodes has raised the error, in units of E[y^2], shape of `sweep`.
-
-    Signed: where pruning costs nothing, what is left is noise around zero, and an absolute value of it would be a
-    cost that is not there.
-
-    Parameters
-    ----------
-    sweep:
-        Errors with n = 0 ... h nodes kept, (E, h + 1); see `spectral.prune.prune_sweep`.
-
-    Raises
-    ------
-    ValueError
-        If `sweep` has not two axes, or an error without any node, E[y^2], is not above zero.
-    """
-    if sweep.ndim != 2 or sweep.shape[1] < 2:
-        raise ValueError(f"sweep must be of shape (E, h + 1), the error with 0 to h nodes; got {tuple(sweep.shape)}")
-    if not (sweep[:, 0] > 0).all():
-        raise ValueError("the error without any node, E[y^2], must be above zero: a teacher that says nothing else")
-    return (sweep - sweep[:, -1:]) / sweep[:, :1]
-
-
-def onset(sweep: Tensor, tolerance: float = 0.01) -> Tensor:
-    """The smallest number of nodes from which on upwards the error has grown by less than `tolerance`, shape (E,).
-
-    Where the curve leaves zero, read from the side of the whole student: with fewer nodes than this, pruned in the
-    order of the sweep, the error has grown by `tolerance` of E[y^2] or more at least once.
-
-    Parameters
-    ----------
-    sweep:
-        As in `growth`.
-    tolerance:
-        A part of E[y^2], above zero.
-
-    Raises
-    ------
-    ValueError
-        If the tolerance is not a number above zero; and as in `growth`.
-    """
-    check_tolerance(tolerance)
-    grown = growth(sweep) >= tolerance
-    return (grown * torch.arange(1, grown.shape[1] + 1, device=sweep.device)).amax(-1)
-
-
-def check_tolerance(tolerance: float) -> None:
-    """Raise ValueError unless `tolerance` is a finite number above zero."""
-    if not 0 < tolerance < float("inf"):
-        raise ValueError(f"tolerance must be a part of E[y^2] above 0, not {tolerance}")
-
-
 @dataclass(frozen=True)
 class Matching:
     """Which student node is which teacher node.

@@ -14,7 +14,7 @@ import pytest
 from papermill.exceptions import PapermillExecutionError
 from rendered import ROOT, pages
 
-from spectral.claims import announced
+from spectral.book.claims import announced
 
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 SMALL = {

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from spectral import ConfigError, chapter
-from spectral.quantities import ratio_of_means
+from spectral import ConfigError
+from spectral.book import chapter
+from spectral.book.quantities import ratio_of_means
 from spectral.stats.intervals import Interval
 
 CELL = "student_hidden: int = 40  # nodes\nlearning_rate: float = 0.005\nactivation: str = 'relu'\n"

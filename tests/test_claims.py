@@ -10,21 +10,15 @@ import pytest
 import torch
 import yaml
 
-from spectral import ConfigError, Student, claims, compute
+from spectral import ConfigError, Student, compute
 from spectral.bench.tables import FORMAT, save
-from spectral.claims import judge
+from spectral.book import claims
+from spectral.book.claims import judge
+from spectral.book.quantities import NOT_REPRODUCED, PARTLY, REPRODUCED, Part, Reader, measure
 from spectral.lab.files import REPOSITORY
 from spectral.lab.presets import experiments
 from spectral.lab.results import Runs
 from spectral.lab.store import Store
-from spectral.quantities import (
-    NOT_REPRODUCED,
-    PARTLY,
-    REPRODUCED,
-    Part,
-    Reader,
-    measure,
-)
 from spectral.stats.intervals import Interval
 from spectral.tasks import Patterns, Task
 

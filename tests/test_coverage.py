@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from spectral import coverage
-from spectral.coverage import CASES, DESIGNS, interval, load, missed, save, share, study
+from spectral.book import coverage
+from spectral.book.coverage import CASES, DESIGNS, interval, load, missed, save, share, study
 
 CHECKED = range(10)
 

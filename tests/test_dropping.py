@@ -14,7 +14,7 @@ from spectral.train import adam, train
 
 def fit(config, monkeypatch, **roster):
     """50 epochs of 4 steps, a check every third epoch, and a coarse idea of weakness, so that nodes do leave."""
-    module = sys.modules["spectral.train"]  # as an attribute of the package, `train` is the function
+    module = sys.modules["spectral.train"]
     monkeypatch.setattr(module, "Roster", partial(Roster, **roster))
     monkeypatch.setattr(module, "CHECK_EVERY", 3)
     task, student = prepare(config)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from spectral import figures
+from spectral.book import figures
 from spectral.stats.intervals import Band, Estimate
 
 

@@ -4,9 +4,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spectral import Student, measures, node_scores
-from spectral.measures import effective_size, growth, match_teacher, onset, survivors
-from spectral.stats.intervals import estimate, geometric, over_teachers, slope_weights
+from spectral import Student, node_scores
+from spectral.curves import growth, onset
+from spectral.measures import effective_size, match_teacher, survivors
+from spectral.stats.intervals import Estimate, estimate, geometric, over_teachers, slope_weights
 from spectral.streams import Member
 from spectral.tasks import make_teacher
 
@@ -118,7 +119,7 @@ def test_intervals_are_taken_over_teachers():
 
 
 def test_zero_has_no_sign():
-    assert measures.Estimate(-0.04, -0.2, 0.1, 5).brief(".1f") == "0.0 [-0.2, 0.1]"
+    assert Estimate(-0.04, -0.2, 0.1, 5).brief(".1f") == "0.0 [-0.2, 0.1]"
 
 
 def test_geometric_mean_by_hand():

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from spectral import Pair, SpectralLinear, Student, compact, greedy_order, mask, node_scores, prune_sweep, rank
+from spectral.curves import errors_without
 from spectral.lab.experiment import prepare
-from spectral.prune import errors_without
 from spectral.tasks import Patterns
 from spectral.train import mse
 

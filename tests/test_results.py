@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from spectral import ExperimentConfig, greedy_order, prune_sweep, rank, run
-from spectral.claims import read_claims
+from spectral.book.claims import read_claims
+from spectral.curves import onset
 from spectral.lab.config import ENGINE_VERSION
 from spectral.lab.files import REPOSITORY
 from spectral.lab.presets import experiments
+from spectral.lab.results import nodes_found
 from spectral.lab.store import Store
-from spectral.lab.verify import nodes_found
-from spectral.measures import onset
 from spectral.students import as_student
 
 FOLDER = REPOSITORY / "book" / "results"
@@ -69,7 +69,7 @@ def test_pruned_as_well_as_one_can_a_student_loses_what_its_teacher_would_lose()
 
 
 def test_the_ledger_can_be_applied():
-    """Every quantity, student and bound exists; see `spectral.claims.read_claims` for what it refuses."""
+    """Every quantity, student and bound exists; see `spectral.book.claims.read_claims` for what it refuses."""
     claims, _ = read_claims()
     assert len({claim.id for claim in claims}) == len(claims) >= 16
     assert all(claim.statement.endswith(".") and claim.parts for claim in claims)

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spectral.stats import collapse as scaling
 from spectral.stats.collapse import Curve, collapse, power_law, quality, transition
 from spectral.stats.intervals import Interval, Refused, bands, bootstrap
 from spectral.stats.rise import at, crossing, held_out_gain, log_slope
@@ -133,9 +132,9 @@ def test_bootstrap_draws_teachers_and_then_trials():
         assert set(np.unique(drawn.mean(-1))) <= {0.0, 10.0}, "trials of two teachers were mixed"
         return drawn.mean((-2, -1))
 
-    assert bootstrap(values, mean, resamples=400) == scaling.Interval(5.0, 0.0, 10.0)
+    assert bootstrap(values, mean, resamples=400) == Interval(5.0, 0.0, 10.0)
     exact = bootstrap(np.full((3, 2), 7.0), lambda drawn: drawn.mean((-2, -1)), resamples=400)
-    assert exact == scaling.Interval(7.0, 7.0, 7.0)
+    assert exact == Interval(7.0, 7.0, 7.0)
 
 
 def test_intervals_in_words():

@@ -6,8 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spectral.measures import match_teacher
-from spectral.subnetwork import (
+from spectral.book.subnetwork import (
     KINDS,
     degrees,
     gathered,
@@ -23,6 +22,7 @@ from spectral.subnetwork import (
     strengths,
     unit_rows,
 )
+from spectral.measures import match_teacher
 
 FIRST, SECOND = torch.tensor([[1.0, 2.0], [0.0, -1.0]]), torch.tensor([[3.0, 5.0]])
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from spectral import transition
+from spectral.book import universality as transition
+from spectral.book.transition import GRID, SHAPE, AtHand
+from spectral.book.universality import Sample
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.experiment import make_tasks
 from spectral.lab.presets import experiments
 from spectral.stats.committees import pruning_curve
 from spectral.stats.intervals import Refused
-from spectral.transition import Sample
-from spectral.universality import GRID, SHAPE, AtHand
 
 SIZES = (20, 40, 80, 160)
 

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from spectral import claims, universality
+from spectral.book import claims
+from spectral.book import transition as universality
+from spectral.book.quantities import NOT_REPRODUCED, PARTLY, REPRODUCED, MissingRun, Part, Reader, measure
+from spectral.book.transition import QUANTITIES, critical_sizes, growth, jumps, settings
 from spectral.lab.files import REPOSITORY
 from spectral.lab.presets import experiments
 from spectral.lab.store import Store
-from spectral.quantities import NOT_REPRODUCED, PARTLY, REPRODUCED, MissingRun, Part, Reader, measure
 from spectral.stats.intervals import Interval
 from spectral.tasks import Patterns, Task
-from spectral.universality import QUANTITIES, critical_sizes, growth, jumps, settings
 
 SETTINGS = {"level": 0.95, "resamples": 300, "seed": 0}
 EMPTY = Store(REPOSITORY / "nowhere", REPOSITORY / "nowhere")

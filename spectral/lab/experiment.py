@@ -18,7 +18,7 @@ import torch
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.streams import Member, member_streams, order_keys
 from spectral.students import Student
-from spectral.tasks import Task, make_task, make_teacher
+from spectral.tasks import Task, Teacher, make_task, make_teacher
 from spectral.train import Checkpoint, History, train
 
 COMPILE_FROM = 1e10
@@ -183,3 +183,16 @@ def compute(
         checkpoint=checkpoint,
     )
     return Run(config, task, student, history, time.perf_counter() - start, compiled)
+
+
+def other_teachers(config: ExperimentConfig, members: Sequence[Member] | None = None) -> Teacher:
+    """For each member (default all) another random teacher of its teacher's shape: the one with the next seed."""
+    members = config.members if members is None else members
+    return make_teacher(
+        [Member(config.seed, member.teacher_seed + 1, member.trial) for member in members],
+        kind=config.teacher,
+        input_dim=config.input_dim,
+        teacher_hidden=config.teacher_hidden,
+        teacher_second=config.teacher_second,
+        activation=config.activation,
+    )

@@ -23,7 +23,7 @@ from spectral.lab.experiment import Run, check_device, compute, make_student, ma
 from spectral.lab.files import DamagedResult
 from spectral.lab.provenance import describe, revision
 from spectral.lab.store import Arrays, Store
-from spectral.measures import survivors
+from spectral.measures import match_teacher, survivors
 from spectral.prune import node_scores
 from spectral.streams import Member
 from spectral.students import Student
@@ -307,3 +307,16 @@ def _kept(config: ExperimentConfig) -> list[int]:
 def _ranges(numbers: Sequence[int]) -> str:
     text = [str(number) for number in numbers]
     return ", ".join(text if len(text) <= 8 else [*text[:6], "…", text[-1]])
+
+
+@torch.no_grad()
+def nodes_found(task: Task, student: Student) -> Tensor:
+    """Teacher nodes matched by a survivor at a cosine of 0.98 or more, shape (E,)."""
+    alive = survivors(node_scores(student))
+    signed = student.activation == "relu"
+    return match_teacher(task.teacher.first, student.first.weight, alive, signed=signed).count()
+
+
+def found_in(runs: Runs) -> Tensor:
+    """`nodes_found` of the members whose weights were kept, shape (K,)."""
+    return nodes_found(runs.task(runs.kept), runs.student(runs.kept))

@@ -14,18 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.stats
-import torch
-from torch import Tensor
 
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.experiment import compute
 from spectral.lab.files import DamagedResult
-from spectral.lab.results import Runs, run
+from spectral.lab.results import found_in, nodes_found, run
 from spectral.lab.store import Store
-from spectral.measures import effective_size, match_teacher, survivors
+from spectral.measures import effective_size
 from spectral.prune import node_scores
-from spectral.students import Student
-from spectral.tasks import Task
 
 LEVEL = 0.99
 COUNT_SPREAD = 0.5
@@ -111,16 +107,3 @@ def prediction_interval(values: np.ndarray, level: float = LEVEL, least_spread: 
     spread = max(float(values.std(ddof=1)), least_spread)
     half = scipy.stats.t.ppf((1 + level) / 2, n - 1) * spread * (1 + 1 / n) ** 0.5
     return float(values.mean() - half), float(values.mean() + half)
-
-
-@torch.no_grad()
-def nodes_found(task: Task, student: Student) -> Tensor:
-    """Teacher nodes matched by a survivor at a cosine of 0.98 or more, shape (E,)."""
-    alive = survivors(node_scores(student))
-    signed = student.activation == "relu"
-    return match_teacher(task.teacher.first, student.first.weight, alive, signed=signed).count()
-
-
-def found_in(runs: Runs) -> Tensor:
-    """`nodes_found` of the members whose weights were kept, shape (K,)."""
-    return nodes_found(runs.task(runs.kept), runs.student(runs.kept))

@@ -17,14 +17,14 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from torch import Tensor
 
-from spectral.claims import announced, read_claims
+from spectral.book.claims import announced, read_claims
+from spectral.book.quantities import NOT_REPRODUCED, PARTLY, REPRODUCED, Statistic, mean
 from spectral.lab import presets
 from spectral.lab.config import ConfigError, ExperimentConfig, check_type, parse_settings, unknown_name
 from spectral.lab.files import REPOSITORY
 from spectral.lab.results import Runs, run
 from spectral.lab.store import Store
 from spectral.lab.sweep import expected_seconds, readable_time
-from spectral.quantities import NOT_REPRODUCED, PARTLY, REPRODUCED, Statistic, mean
 from spectral.stats.intervals import Interval, bootstrap
 
 _INJECTED = "# Parameters"  # how papermill begins the cell that it adds
@@ -192,8 +192,8 @@ def comparable(*runs: Runs) -> Sample:
 def interval(values: Tensor | np.ndarray, sample: Sample, of: Statistic = mean) -> Interval:
     """What the values of a sample's members, (E,) or (E, n), amount to, with an interval as the ledger's.
 
-    `of` maps (..., T, K, n) to (...), as in `spectral.quantities`. A single member has no interval (NaN), and neither
-    has what could not be measured.
+    `of` maps (..., T, K, n) to (...), as in `spectral.book.quantities`. A single member has no interval (NaN), and
+    neither has what could not be measured.
     """
     array = np.asarray(values, float).reshape(sample.teachers, sample.trials, -1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -241,14 +241,14 @@ def verdict(*claims: str) -> Any:
 
 
 def boxes(entries: Sequence[Mapping[str, Any]]) -> Any:
-    """A box for each of some entries of `spectral.claims.announcement`."""
+    """A box for each of some entries of `spectral.book.claims.announcement`."""
     from IPython.display import Markdown
 
     return Markdown("\n\n".join(map(_box, entries)))
 
 
 def at_a_glance(entries: Sequence[Mapping[str, Any]]) -> Any:
-    """A table with a row for each of some entries of `spectral.claims.announcement`, and a link to its chapter."""
+    """A table with a row for each of some entries of `spectral.book.claims.announcement`, and a link to its chapter."""
     rows = [
         (
             entry["statement"],

@@ -1,8 +1,8 @@
 """The ledger: what the paper claims, what was measured, and the verdict by a rule that was written down before.
 
-``book/claims.yaml`` holds claims, quantities and rules, and explains how a rule is read; `spectral.quantities` and
-`spectral.universality` measure them. ``book/verdicts.json`` holds what was last announced: the book shows that, and a
-test measures everything again and fails if a value or a verdict has changed without being announced.
+``book/claims.yaml`` holds claims, quantities and rules, and explains how a rule is read; `spectral.book.quantities`
+and `spectral.book.transition` measure them. ``book/verdicts.json`` holds what was last announced: the book shows that,
+and a test measures everything again and fails if a value or a verdict has changed without being announced.
 """
 
 from __future__ import annotations
@@ -16,21 +16,12 @@ from typing import Any
 import numpy as np
 import yaml
 
+from spectral.book.quantities import BENCH, NOT_REPRODUCED, PARTLY, REPRODUCED, Bounds, Part, Reader, measure
+from spectral.book.transition import CHOICES, QUANTITIES
 from spectral.lab.config import ConfigError, unknown_name
 from spectral.lab.files import REPOSITORY, read_entries, write_atomically
 from spectral.lab.store import Store
-from spectral.quantities import (
-    BENCH,
-    NOT_REPRODUCED,
-    PARTLY,
-    REPRODUCED,
-    Bounds,
-    Part,
-    Reader,
-    measure,
-)
 from spectral.stats.intervals import Interval
-from spectral.universality import CHOICES, QUANTITIES
 
 LEDGER, ANNOUNCED = REPOSITORY / "book" / "claims.yaml", REPOSITORY / "book" / "verdicts.json"
 

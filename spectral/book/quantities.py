@@ -9,7 +9,7 @@ Axes: T teachers, K trials, W widths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,21 +20,21 @@ import torch
 from scipy.stats import wasserstein_distance
 from torch import Tensor
 
-from spectral import measures
+from spectral import curves
 from spectral.bench.tables import load
+from spectral.book.subnetwork import in_strengths, path_weights, relative_distance
+from spectral.curves import prune_sweep
 from spectral.lab.config import ConfigError, ExperimentConfig
+from spectral.lab.experiment import other_teachers
 from spectral.lab.files import REPOSITORY
 from spectral.lab.presets import STUDENTS, experiments
-from spectral.lab.results import Runs, run
+from spectral.lab.results import Runs, found_in, run
 from spectral.lab.store import Store
-from spectral.lab.verify import found_in
 from spectral.measures import effective_size
-from spectral.prune import compact, prune_sweep, rank
+from spectral.prune import compact, rank
 from spectral.stats.intervals import Interval, bootstrap, slope_weights
-from spectral.streams import Member
 from spectral.students import Student
-from spectral.subnetwork import in_strengths, path_weights, relative_distance
-from spectral.tasks import Task, Teacher, make_teacher
+from spectral.tasks import Task
 from spectral.train import mse
 
 BENCH = REPOSITORY / "book" / "bench.json"
@@ -168,19 +168,6 @@ def _rebuilt(runs: Runs) -> tuple[Task, Student, Tensor]:
     return runs.task(), runs.student(), runs.alive
 
 
-def other_teachers(config: ExperimentConfig, members: Sequence[Member] | None = None) -> Teacher:
-    """For each member (default all) another random teacher of its teacher's shape: the one with the next seed."""
-    members = config.members if members is None else members
-    return make_teacher(
-        [Member(config.seed, member.teacher_seed + 1, member.trial) for member in members],
-        kind=config.teacher,
-        input_dim=config.input_dim,
-        teacher_hidden=config.teacher_hidden,
-        teacher_second=config.teacher_second,
-        activation=config.activation,
-    )
-
-
 @torch.no_grad()
 def _distances(
     reader: Reader,
@@ -274,7 +261,7 @@ def onset(reader: Reader, part: Part) -> Values:
     """Smallest number of nodes from which on upwards the error has grown by less than 0.01."""
 
     def smallest(runs: Runs) -> Tensor:
-        return measures.onset(rank_sweep(runs), 0.01)
+        return curves.onset(rank_sweep(runs), 0.01)
 
     return _over_widths(reader, part, part.choice["student"], smallest), mean
 

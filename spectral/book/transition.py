@@ -25,12 +25,12 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from spectral import measures
+from spectral import curves as pruning
+from spectral.book.quantities import CHOICES as OTHER_CHOICES
+from spectral.book.quantities import QUANTITIES as OTHERS
+from spectral.book.quantities import MissingRun, Part, Quantity, Reader, Values, rank_sweep
 from spectral.lab.presets import BASE
 from spectral.lab.results import Runs
-from spectral.quantities import CHOICES as OTHER_CHOICES
-from spectral.quantities import QUANTITIES as OTHERS
-from spectral.quantities import MissingRun, Part, Quantity, Reader, Values, rank_sweep
 from spectral.stats.intervals import slope_weights
 from spectral.stats.rise import at, crossing, held_out_gain, log_slope
 
@@ -120,7 +120,7 @@ def growth(runs: Runs, scores: Tensor | None = None) -> np.ndarray:
 
     Nodes go in the order of `scores` (E, h_S), by default the norms of their incoming weights.
     """
-    curves = measures.growth(rank_sweep(runs, scores).double())
+    curves = pruning.growth(rank_sweep(runs, scores).double())
     return curves.numpy().reshape(runs.config.teachers, runs.config.trials, -1)
 
 

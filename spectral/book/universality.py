@@ -17,16 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from spectral.lab.config import ConfigError, ExperimentConfig
-from spectral.lab.results import Runs
-from spectral.measures import effective_size, growth
-from spectral.prune import node_scores, prune_sweep, rank
-from spectral.stats.collapse import Collapse, Curve, collapse, quality
-from spectral.stats.committees import pruning_curve
-from spectral.stats.intervals import Band, Refused, bands, draws
-from spectral.stats.rise import at
-from spectral.students import as_student
-from spectral.universality import (
+from spectral.book.transition import (
     GRID,
     SHAPE,
     STANDARD,
@@ -41,6 +32,16 @@ from spectral.universality import (
     spread,
     summary,
 )
+from spectral.curves import growth, prune_sweep
+from spectral.lab.config import ConfigError, ExperimentConfig
+from spectral.lab.results import Runs
+from spectral.measures import effective_size
+from spectral.prune import node_scores, rank
+from spectral.stats.collapse import Collapse, Curve, collapse, quality
+from spectral.stats.committees import pruning_curve
+from spectral.stats.intervals import Band, Refused, bands, draws
+from spectral.stats.rise import at
+from spectral.students import as_student
 
 RESAMPLES = 1_000
 
@@ -91,7 +92,7 @@ def ideal(source: Source, name: str) -> Sample:
 
 
 def stack(samples: Sequence[Sample], threshold: float = THRESHOLD) -> np.ndarray:
-    """`spectral.universality.summary` of all members, (T, K, G, 2 + len(GRID)); samples must have equal T and K."""
+    """`spectral.book.transition.summary` of all members, (T, K, G, 2 + len(GRID)); samples must have equal T and K."""
     return np.stack([summary(sample.grown, sample.size, threshold) for sample in samples], 2)
 
 
@@ -333,7 +334,7 @@ def sizes_in_training(runs: Runs, resamples: int = RESAMPLES) -> tuple[np.ndarra
 
 
 def gains_by_size(source: Source, names: Sequence[str], resamples: int = RESAMPLES) -> tuple[np.ndarray, Band]:
-    """`spectral.universality.gains`, mean over teachers and the settings of each size: sizes (S,), and band (S,)."""
+    """`spectral.book.transition.gains`, mean over teachers and the settings of each size: sizes (S,), and band (S,)."""
     sizes, average = by_size([measured(source, name) for name in names])
     return sizes, bands(gains(source, names), lambda drawn: drawn.mean((-3, -2)) @ average.T, True, resamples=resamples)
 
