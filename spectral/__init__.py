@@ -19,9 +19,9 @@ from spectral.train import TrainingDiverged
 
 if TYPE_CHECKING:
     from spectral.lab.config import ConfigError, ExperimentConfig
-    from spectral.lab.experiment import Run, compute
+    from spectral.lab.experiment import Trained, compute
     from spectral.lab.files import DamagedResult, StoreError
-    from spectral.lab.results import Runs, WeightsNotKept, run
+    from spectral.lab.results import Result, WeightsNotKept, run
     from spectral.lab.store import Store
 
 __all__ = [
@@ -29,12 +29,12 @@ __all__ = [
     "DamagedResult",
     "ExperimentConfig",
     "Pair",
-    "Run",
-    "Runs",
+    "Result",
     "SpectralLinear",
     "Store",
     "StoreError",
     "Student",
+    "Trained",
     "TrainingDiverged",
     "WeightsNotKept",
     "compact",
@@ -52,8 +52,8 @@ _LATER = {
     "ConfigError": "spectral.lab.config",
     "DamagedResult": "spectral.lab.files",
     "ExperimentConfig": "spectral.lab.config",
-    "Run": "spectral.lab.experiment",
-    "Runs": "spectral.lab.results",
+    "Trained": "spectral.lab.experiment",
+    "Result": "spectral.lab.results",
     "Store": "spectral.lab.store",
     "StoreError": "spectral.lab.files",
     "WeightsNotKept": "spectral.lab.results",

@@ -19,7 +19,7 @@ from spectral.lab.config import ConfigError, ExperimentConfig, parse_settings
 from spectral.lab.experiment import check_device
 from spectral.lab.export import export, summary
 from spectral.lab.files import DamagedResult, StoreError
-from spectral.lab.presets import PRESETS, experiments
+from spectral.lab.presets import PRESETS, configurations
 from spectral.lab.results import OutOfMemory, run
 from spectral.lab.store import Store
 from spectral.lab.sweep import expected_seconds, readable_time, stale, status, sweep
@@ -137,13 +137,13 @@ def _run(options: argparse.Namespace) -> int:
         expected = readable_time(expected_seconds(config))
         print(f"run {config.hash()} is not there yet; training takes {expected}", file=sys.stderr)
     _prepare_training(options)
-    runs = run(config, store=store, device=options.device)
-    _print(options, {"hash": config.hash(), **summary(runs)})
+    result = run(config, store=store, device=options.device)
+    _print(options, {"hash": config.hash(), **summary(result)})
     return 0
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    chosen, store = experiments(options.preset), _store(options)
+    chosen, store = configurations(options.preset), _store(options)
     if options.dry_run:
         missing = [config for config in chosen.values() if not store.has(config.hash())]
         total = readable_time(sum(map(expected_seconds, missing)))
@@ -156,7 +156,7 @@ def _sweep(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     store = Store.default()
-    chosen = experiments(options.preset)
+    chosen = configurations(options.preset)
     states, old = status(chosen, store), stale(store)
     if options.json:
         print(_json({"experiments": states, "stale": old}))
@@ -182,7 +182,7 @@ def _verify(options: argparse.Namespace) -> int:
         return 3
     torch.set_flush_denormal(True)  # as the stored runs were trained
     checks = retrain(
-        experiments(options.preset),
+        configurations(options.preset),
         store,
         options.sample,
         seed=options.seed,
@@ -199,7 +199,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    store, named = Store.default(), experiments("paper")
+    store, named = Store.default(), configurations("paper")
     asked = named[options.result].hash() if options.result in named else options.result
     found = [name for name in store.hashes() if name.startswith(asked)]
     if len(found) != 1:
@@ -213,7 +213,7 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    for path in export(experiments(options.preset), Store.default(), options.to):
+    for path in export(configurations(options.preset), Store.default(), options.to):
         print(path)
     return 0
 

@@ -1,4 +1,4 @@
-r"""What is left of a student, and what of the teacher is in it: sizes, matched nodes, intervals.
+r"""What is left of a student, and what of the teacher is in it: sizes, matched nodes.
 
 Axes: E members, h_S and h_T student and teacher nodes, d inputs.
 """

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from spectral.lab.config import ExperimentConfig
-from spectral.lab.results import Runs, Trainer
+from spectral.lab.results import Result, Trainer
 from spectral.lab.store import Arrays
 
 STAGES = 4
@@ -83,11 +83,11 @@ def saved(log: Path) -> dict[str, int]:
     return {name: int(stage) for name, what, stage in words if what == "saved"}
 
 
-def assert_same(one: Runs, other: Runs) -> None:
+def assert_same(one: Result, other: Result) -> None:
     """All numbers, bit for bit."""
     assert one.config == other.config
     assert one.kept == other.kept
-    for field in ("scores", "product", "lam_out", "alive", "train_mse", "val_mse", "test_mse", "test_power"):
+    for field in ("scores", "product", "lam_out", "alive", "train_mse", "validation_mse", "test_mse", "test_power"):
         assert torch.equal(getattr(one, field), getattr(other, field)), field
     for field in ("epochs", "score_epochs"):
         assert getattr(one.history, field) == getattr(other.history, field), field
@@ -100,8 +100,10 @@ def assert_same(one: Runs, other: Runs) -> None:
 def in_fresh_process(function: str, *arguments: object) -> None:
     """Call ``module.function`` of these tests where nothing has run yet, so that it can fork."""
     module, name = function.split(".")
-    code = f"import {module}; {module}.{name}(*{[str(argument) for argument in arguments]!r})"
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True)
+    folder = Path(__file__).parent
+    rooms = [str(path) for path in folder.iterdir() if path.is_dir()]
+    code = f"import sys; sys.path += {rooms}; import {module}; {module}.{name}(*{[str(a) for a in arguments]!r})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

@@ -23,11 +23,10 @@ SMALL = {
     "trials": 2,
     "student_hidden": 25,
     "patterns": 1_000,
-    "pairs": 2,
+    "pairs": 3,
     "test_patterns": 200,
     "preset": "smoke",
     "widths": "10 30",
-    "resamples": 50,
 }
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 pytestmark = pytest.mark.filterwarnings("default")  # of the notebook tools, which are not ours to fix
@@ -72,10 +71,16 @@ def test_committed_chapters_are_executed_and_hold_nothing_of_a_machine(path):
 def test_chapters_begin_with_their_parameters(path):
     first, second, *_ = code(path)
     assert "parameters" in first.metadata.tags
-    assert "chapter.parameters(globals())" in second.source
+    assert f'page = Page("{path.stem}", globals())' in second.source
     for name, parameter in papermill.inspect_notebook(str(path)).items():
         assert parameter["inferred_type_name"] in {"int", "float", "str"}, name
         assert len(parameter["help"]) > 3, f"{name} is not explained"
+
+
+@each_chapter
+def test_cells_fit_on_a_screen(path):
+    """What is longer has a name and a test in the package."""
+    assert [(cell.id, cell.source.count("\n") + 1) for cell in code(path) if cell.source.count("\n") >= 30] == []
 
 
 @pytest.mark.parametrize("name", [path.stem for path in CHAPTERS if "03" <= path.stem[:2] <= "11"])
@@ -111,8 +116,8 @@ def test_chapters_run_with_other_parameters(path, tmp_path):
         ("03-training", {"student_hidden": 0}, "student_hidden must be at least 1; got 0"),
         ("03-training", {"batch_size": 10_000}, "batch_size must be at most the 8000 training patterns"),
         ("03-training", {"learning_rate": float("nan")}, "learning_rate must be a finite number; got nan"),
-        ("03-training", {"pairs": 1}, "pairs must be at least 2"),
-        ("07-paths", {"alike": 1.5}, "alike must be a cosine between 0 and 1; got 1.5"),
+        ("03-training", {"pairs": 2}, "pairs must be at least 3; got 2"),
+        ("07-paths", {"alike": 1.5}, "alike must lie between 0 and 1 (both excluded); got 1.5"),
         ("07-paths", {"threshold": -0.1}, "threshold must lie from 0"),
         ("08-topology", {"edge": 0.0}, "edge must be above 0; got 0.0"),
         ("09-nodes", {"patience": -1.0}, "patience must be a number of minutes of at least 0; got -1"),
@@ -148,7 +153,7 @@ def test_wrong_parameters_fail_before_any_work(tmp_path, name, parameters, messa
         execute(ROOT / "book" / f"{name}.ipynb", tmp_path, **parameters)
     cells = [cell for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells if cell.cell_type == "code"]
     executed = [cell.source for cell in cells if cell.execution_count]
-    assert "chapter.parameters(globals())" in executed[-1]
+    assert "Page(" in executed[-1]
     assert [file.name for file in tmp_path.iterdir()] == ["out.ipynb"]
 
 

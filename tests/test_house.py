@@ -1,5 +1,6 @@
-"""The house keeps its order: imports go down only, plotting and notebooks are far from training."""
+"""The house keeps its order: five rooms with doors one way, plotting and notebooks far from training."""
 
+import ast
 import doctest
 import importlib
 import re
@@ -14,6 +15,72 @@ import torch
 import spectral
 
 SPECTRAL = Path(__file__).parents[1] / "spectral"
+MODULES = {
+    ".".join(path.relative_to(SPECTRAL.parent).with_suffix("").parts): path
+    for path in SPECTRAL.rglob("*.py")
+    if path.stem not in ("__init__", "__main__")
+}
+SEEN_FROM = {
+    "core": set(),
+    "stats": set(),
+    "lab": {"core", "stats"},
+    "bench": {"core", "stats", "lab"},
+    "book": {"core", "stats", "lab", "bench"},
+}
+"""Which rooms the modules of a room may import from, besides their own."""
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if module.count(".") > 1 else "core"
+
+
+def imports(path: Path) -> set[str]:
+    """All that a file imports anywhere, functions and modules alike."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relatively"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+USED = {module: imports(path) & MODULES.keys() for module, path in MODULES.items()}
+OUTSIDE = {module: {name.split(".")[0] for name in imports(path)} - {"spectral"} for module, path in MODULES.items()}
+
+
+def test_every_module_has_a_room():
+    assert {room(module) for module in MODULES} == SEEN_FROM.keys()
+    assert sum(room(module) == "core" for module in MODULES) < 15  # what one takes home is seen at a glance
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_doors_open_one_way(module):
+    allowed = SEEN_FROM[room(module)] | {room(module)}
+    assert not {used for used in USED[module] if room(used) not in allowed}
+
+
+def test_no_module_needs_itself():
+    """Imports within the package have no circle: every module can be read after those that it uses."""
+    left = dict(USED)
+    while left:
+        free = {module for module, used in left.items() if not used & left.keys()}
+        assert free, f"a circle among {sorted(left)}"
+        left = {module: used for module, used in left.items() if module not in free}
+
+
+def test_only_the_book_knows_plotting_and_notebooks():
+    far = {"matplotlib", "seaborn", "IPython", "myst_nb", "papermill", "nbformat"}
+    assert {room(module) for module, names in OUTSIDE.items() if names & far} == {"book"}
+
+
+def test_statistics_know_no_network():
+    assert set().union(*(names for module, names in OUTSIDE.items() if room(module) == "stats")) <= {
+        "__future__", "collections", "dataclasses", "typing", "numpy", "scipy",
+    }  # fmt: skip
+
+
 HEAVY = ("scipy", "matplotlib", "seaborn", "pandas", "filelock", "yaml", "papermill", "IPython", "myst_nb", "resource")
 
 

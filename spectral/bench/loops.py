@@ -1,4 +1,4 @@
-"""What a measurement times, a plain PyTorch loop and the engine, whole and in parts, and how it is timed.
+"""What a measurement times, a plain PyTorch loop and the engine, whole and in parts.
 
 The plain loop is what a competent user of PyTorch writes for one student: automatic differentiation, Adam, penalties
 as its ``weight_decay``, patterns in memory, shuffled once an epoch, nothing that waits for a number. It sees the
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +27,7 @@ from torch import Tensor, nn
 from spectral.activations import activation as lookup
 from spectral.bench.timing import Call
 from spectral.lab.config import ExperimentConfig
-from spectral.lab.experiment import compiling_pays, compute, make_student, make_tasks, prepare
+from spectral.lab.experiment import compiling_pays, compute, draw_task, make_student, prepare
 from spectral.layers import SpectralLinear
 from spectral.penalties import penalised
 from spectral.prune import node_scores
@@ -93,7 +94,7 @@ class Engine:
     """The loop of `spectral.train`, dropping no node, in pieces that can be timed."""
 
     def __init__(self, config: ExperimentConfig, *, compiled: bool = False, task: Task | None = None) -> None:
-        self.task, self.student = make_tasks(config) if task is None else task, make_student(config)
+        self.task, self.student = draw_task(config) if task is None else task, make_student(config)
         self.order, self.optimiser = member_streams(config.members, "order"), adam(self.student, config.learning_rate)
         self._penalties = penalised(self.student.first, config.l2_phi, config.l2_lam)
         first = slice(config.batch_size)
@@ -148,6 +149,28 @@ class Engine:
         }
 
 
+class ModuleLoop:
+    """The first student of `config`, of relu nodes, as an ordinary network with any layer `first`.
+
+    What someone has who exchanges one layer: automatic differentiation, and a `penalty` that is a term of the loss.
+    """
+
+    def __init__(self, config: ExperimentConfig, first: nn.Module, penalty: Callable[[], Tensor]) -> None:
+        train, batch = draw_task(config, config.members[:1]).train, slice(config.batch_size)
+        self._x, self._y, self._penalty = train.x[0, batch], train.y[0, batch], penalty
+        self.second = nn.Linear(config.student_hidden, config.second_nodes, bias=False, dtype=train.y.dtype)
+        self._network = nn.Sequential(first, nn.ReLU(), self.second, nn.ReLU())
+        self._optimiser = adam(self._network, config.learning_rate)
+
+    def steps(self, count: int = 1) -> None:
+        """Train for so many steps on one minibatch."""
+        for _ in range(count):
+            self._optimiser.zero_grad()
+            error = (self._network(self._x).sum(-1) - self._y).square().mean()
+            (error + self._penalty()).backward()
+            self._optimiser.step()
+
+
 def _chunk(activation: str, w1: Tensor, w2: Tensor, x: Tensor, y: Tensor) -> tuple[Call, Call]:
     """The products and the other operations of `spectral.train` on the members that a step takes at once."""
     g, z1 = lookup(activation), x @ w1.mT
@@ -175,7 +198,7 @@ def _chunk(activation: str, w1: Tensor, w2: Tensor, x: Tensor, y: Tensor) -> tup
 
 def engine_epochs(config: ExperimentConfig, compiled: bool) -> dict[str, Call]:
     """Functions that train for one epoch: "eager", and "compiled" if that is asked for."""
-    task, modes = make_tasks(replace(config, test_patterns=1)), ("eager", "compiled")[: 1 + compiled]
+    task, modes = draw_task(replace(config, test_patterns=1)), ("eager", "compiled")[: 1 + compiled]
     return {mode: Engine(config, compiled=mode == "compiled", task=task).epoch for mode in modes}
 
 

@@ -12,7 +12,7 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,17 @@ from typing import Any
 import torch
 
 from spectral.bench.loops import PLAIN_LOOPS, Engine, engine_epochs, plain_loop, whole_run
-from spectral.bench.timing import cost_ratio, interleaved, spread, timed
+from spectral.bench.timing import cost_ratio, interleaved, median_range, timed
 from spectral.dropping import Roster
 from spectral.lab.config import ExperimentConfig
 from spectral.lab.experiment import compiling_pays
 from spectral.lab.files import DamagedResult
-from spectral.lab.presets import experiments
+from spectral.lab.presets import Experiment, configurations, experiments
 from spectral.lab.provenance import describe, revision
 from spectral.lab.results import score_epochs
 from spectral.lab.store import CheckpointFile, Store
 from spectral.prune import node_scores
-from spectral.stats.intervals import estimate
+from spectral.stats.intervals import by_teacher, jackknife
 from spectral.train import SAVE_EVERY, epochs_to_record, members_at_once
 
 FORMAT = 1
@@ -57,7 +57,7 @@ class Sizes:
     square: int = 2_048  # rows of the matrices whose product says what the processor can do
 
 
-FULL = Sizes(experiments("paper")["grid/spectral/200"])
+FULL = Sizes(configurations("paper")["grid/spectral/200"])
 QUICK = Sizes(
     ExperimentConfig(trials=3, student_hidden=12, epochs=4, patterns=250, test_patterns=100, batch_size=60),
     repeats=1,
@@ -97,7 +97,7 @@ def bench(quick: bool, report: Callable[[str], None]) -> dict[str, Any]:
     result["step_cost_ratio"] = _step_cost_ratio(s, compiling_pays(s.config))
     result["step_cost_ratio_eager"] = _step_cost_ratio(s, False)
     result["checkpoint"] = _checkpoint(s)
-    grid = {name: config for name, config in experiments("paper").items() if name.startswith("grid/")}
+    grid = [experiment for experiment in experiments("paper") if experiment.design == "grid"]
     result["grid"] = grid_cost(grid, Store.default())
     return dict(json.loads(json.dumps(result, allow_nan=False)))  # as it is read
 
@@ -112,8 +112,8 @@ def extrapolated(plain: Sequence[Sequence[float]], engine: Sequence[float], stud
     return [block * student_epochs / seconds for seconds, *both in around for blocks in both for block in blocks]
 
 
-def grid_cost(configs: Mapping[str, ExperimentConfig], store: Store) -> dict[str, Any]:
-    """What the stored results of a grid say that they cost; names are ``grid/STUDENT/WIDTH``.
+def grid_cost(grid: Iterable[Experiment], store: Store) -> dict[str, Any]:
+    """What the stored results of a grid say that they cost.
 
     "students" has of each kind how many "runs" there should be and are "there", and of these wall "seconds",
     "cpu_seconds", and "busy_seconds": processor time over cores, which also holds where runs shared a machine.
@@ -121,11 +121,11 @@ def grid_cost(configs: Mapping[str, ExperimentConfig], store: Store) -> dict[str
     """
     students: dict[str, dict[str, float]] = {}
     counted, memory, machines = ("runs", "there", "seconds", "cpu_seconds", "busy_seconds"), 0, set()
-    for name, config in configs.items():
-        kind = students.setdefault(name.split("/")[1], dict.fromkeys(counted, 0))
+    for experiment in grid:
+        kind = students.setdefault(experiment.student, dict.fromkeys(counted, 0))
         kind["runs"] += 1
         try:
-            found = store.provenance(config.hash())
+            found = store.provenance(experiment.config.hash())
         except (KeyError, DamagedResult):
             continue
         cores = re.search(r"(\d+) cores", found["machine"])
@@ -149,12 +149,12 @@ def _epochs(s: Sizes) -> tuple[dict[str, Any], dict[str, Any]]:
     engines, members = engine_epochs(s.config, compiling_pays(s.config)), len(s.config.members)
     names = [name for name, options in PLAIN_LOOPS.items() if "compiled" in engines or not options.get("compiled")]
     times = interleaved({name: plain_loop(s.config, name).epoch for name in names} | engines, s.rounds, s.least)
-    loops = {name: spread(times[name], 1e3) for name in names}
+    loops = {name: median_range(times[name], 1e3) for name in names}
     chosen = min(loops, key=lambda name: loops[name]["median"])
-    steps: dict[str, Any] = {"plain": {"ms": loops[chosen], "gain": spread([1.0])}, "compiled": None}
+    steps: dict[str, Any] = {"plain": {"ms": loops[chosen], "gain": median_range([1.0])}, "compiled": None}
     for mode in engines:
         gain = [members * plain / engine for plain, engine in zip(times[chosen], times[mode], strict=True)]
-        steps[mode] = {"ms": spread(times[mode], 1e3 / members), "gain": spread(gain)}
+        steps[mode] = {"ms": median_range(times[mode], 1e3 / members), "gain": median_range(gain)}
     return {"ms_per_epoch": loops, "chosen": chosen}, steps
 
 
@@ -172,10 +172,10 @@ def _whole(s: Sizes, chosen: str) -> dict[str, Any]:
     if torch.cuda.is_available():
         gpu = {"seconds": whole_run(s.config, "cuda"), "device": torch.cuda.get_device_name()}
     return {
-        "plain_seconds": spread([block for moment in plain for block in moment], student_epochs),
-        "engine_seconds": spread(engine),
-        "ms": spread(engine, 1e3 / student_epochs),
-        "ratio": spread(extrapolated(plain, engine, student_epochs)),
+        "plain_seconds": median_range([block for moment in plain for block in moment], student_epochs),
+        "engine_seconds": median_range(engine),
+        "ms": median_range(engine, 1e3 / student_epochs),
+        "ratio": median_range(extrapolated(plain, engine, student_epochs)),
         "student_epochs": student_epochs,
         "gpu": gpu,
     }
@@ -188,7 +188,7 @@ def _growth(s: Sizes, sizes: Sequence[tuple[int, int]]) -> dict[str, Any]:
     calls = {(mode, c): call for c in configs for mode, call in engine_epochs(c, compiling).items()}
     found: dict[str, Any] = {"eager": [], "compiled": [] if compiling else None}
     for (mode, config), seconds in interleaved(calls, s.rounds, s.least).items():
-        found[mode].append(spread(seconds, 1e3 / config.trials))
+        found[mode].append(median_range(seconds, 1e3 / config.trials))
     return found
 
 
@@ -210,12 +210,12 @@ def _parts(s: Sizes) -> dict[str, Any]:
     operations = 2 * nodes * (2 * config.input_dim + 3 * config.second_nodes)  # of all products of a step
     # An array of hidden activations passes five times: z1 and dL/da1 are written, a1 is read twice, dL/dz1 once.
     moved = 5 * number * nodes
-    parts = {name: spread(t, 1e3 * counts.get(name, 1)) for name, t in times.items() if name in calls}
+    parts = {name: median_range(t, 1e3 * counts.get(name, 1)) for name, t in times.items() if name in calls}
     return {
         "ms_per_epoch": {"compiled": None} | parts,
-        "gflops": spread([1e-9 * operations / t for t in times["products"]]),
-        "gflops_square": spread([2e-9 * s.square**3 / t for t in times["square"]]),
-        "gigabytes_per_second": spread([2e-9 * number * len(source) / t for t in times["copy"]]),
+        "gflops": median_range([1e-9 * operations / t for t in times["products"]]),
+        "gflops_square": median_range([2e-9 * s.square**3 / t for t in times["square"]]),
+        "gigabytes_per_second": median_range([2e-9 * number * len(source) / t for t in times["copy"]]),
         "operations_per_byte": operations / moved,
     }
 
@@ -223,8 +223,9 @@ def _parts(s: Sizes) -> dict[str, Any]:
 def _step_cost_ratio(s: Sizes, compiled: bool) -> dict[str, Any]:
     """Time of spectral steps over that of direct ones, mean over pairs with Student's t."""
     spectral, direct = (Engine(config, compiled=compiled) for config in (s.config, s.config.direct_twin()))
-    found = estimate(cost_ratio(lambda: spectral.steps(s.pair_steps), lambda: direct.steps(s.pair_steps), s.pairs))
-    return asdict(found) | {"compiled": compiled}
+    ratios = cost_ratio(lambda: spectral.steps(s.pair_steps), lambda: direct.steps(s.pair_steps), s.pairs)
+    found = jackknife(by_teacher(ratios))  # pairs are the units
+    return {"mean": found.value, "low": found.low, "high": found.high, "n": s.pairs, "compiled": compiled}
 
 
 def _checkpoint(s: Sizes) -> dict[str, Any]:
@@ -242,4 +243,8 @@ def _checkpoint(s: Sizes) -> dict[str, Any]:
         file = CheckpointFile(Path(folder) / "bench.checkpoint", "bench")
         seconds = interleaved({"save": lambda: file.save(state)}, s.rounds, 0.0)["save"]
         mebibytes = file.path.stat().st_size / 2**20
-    return {"ms": spread(seconds, 1e3), "percent": spread(seconds, 100 / SAVE_EVERY), "mebibytes": mebibytes}
+    return {
+        "ms": median_range(seconds, 1e3),
+        "percent": median_range(seconds, 100 / SAVE_EVERY),
+        "mebibytes": mebibytes,
+    }

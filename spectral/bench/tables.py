@@ -20,6 +20,8 @@ from spectral.train import SAVE_EVERY
 REQUIRED, WANTED, SAVE_PERCENT = 10, 20, 2
 """How many times as fast as the plain loop the engine has to be, and should be; percent that checkpoints may take."""
 
+STORED = REPOSITORY / "book" / "bench.json"
+
 NOT_MEASURED, RANGE = "not measured", "median [lowest, highest]"
 STEPS = {
     "plain": "plain loop",
@@ -69,7 +71,7 @@ def load(path: str | Path = "") -> dict[str, Any]:
     ConfigError
         If it is missing, or not what was written.
     """
-    path = Path(path) if str(path) else REPOSITORY / "book" / "bench.json"
+    path = Path(path) if str(path) else STORED
     advice = f"Measure, some ten minutes on an idle machine, with: python -m spectral bench --to {path}"
     try:
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -98,12 +100,12 @@ def tables(result: dict[str, Any]) -> dict[str, Table]:
         "loops": (
             f"Ways to write the plain loop, one student, ms per epoch; {RANGE}",
             ("plain loop", "ms per epoch", "n"),
-            [(name, text(loops[name]), f"{loops[name]['n']}") for name in PLAIN_LOOPS if name in loops],
+            [(name, median_text(loops[name]), f"{loops[name]['n']}") for name in PLAIN_LOOPS if name in loops],
         ),
         "steps": (
             f"What each means brings, {setting}, ms per student and epoch; {RANGE}",
             ("", "ms", "times as fast as the plain loop"),
-            [(label, text(s and s["ms"]), text(s and s["gain"])) for label, s in steps],
+            [(label, median_text(s and s["ms"]), median_text(s and s["gain"])) for label, s in steps],
         ),
         "parts": (
             f"Parts of an epoch, each timed alone, {setting}, none dropped, ms per epoch; {RANGE}",
@@ -122,7 +124,10 @@ def tables(result: dict[str, Any]) -> dict[str, Table]:
             f"Saving {config['teachers'] * config['trials']} students of {sizes['checkpoint_width']:,} nodes, "
             f"{saved['mebibytes']:.1f} MiB, every {SAVE_EVERY:.0f} s",
             ("", RANGE),
-            [("ms", text(saved["ms"])), (f"% of the time, at most {SAVE_PERCENT}", text(saved["percent"]))],
+            [
+                ("ms", median_text(saved["ms"])),
+                (f"% of the time, at most {SAVE_PERCENT}", median_text(saved["percent"])),
+            ],
         ),
         "grid": _grid(result),
     }
@@ -142,14 +147,14 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}".rstrip(".")
 
 
-def text(measured: Spread | None) -> str:
+def median_text(measured: Spread | None) -> str:
     """Median and range, as in ``18.0 [16.5, 19.1]``, or that they were not measured."""
     if measured is None:
         return NOT_MEASURED
     return f"{number(measured['median'])} [{number(measured['low'])}, {number(measured['high'])}]"
 
 
-def verdict(measured: Spread, bound: float) -> str:
+def met(measured: Spread, bound: float) -> str:
     """Whether a ratio reaches a bound: in all of its range, by its median, or not."""
     if measured["low"] >= bound:
         return "met"
@@ -163,7 +168,7 @@ def at_once(result: dict[str, Any]) -> Spread:
     return {key: value if key == "n" else scale * value for key, value in alone.items()}
 
 
-def shares(parts: dict[str, Any], mode: str) -> dict[str, float]:
+def percentages(parts: dict[str, Any], mode: str) -> dict[str, float]:
     """Percent of an epoch, eager or compiled, that its parts take by their medians; "rest" is what they leave."""
     percent = {name: 100 * part["median"] / parts[mode]["median"] for name, part in parts.items() if part}
     names = ["products", "factors", "update", "shuffle"] + (["elementwise"] if mode == "eager" else [])
@@ -177,7 +182,7 @@ def roof(parts: dict[str, Any]) -> float:
     return min(parts["gflops_square"]["median"], fed)
 
 
-def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
+def power_of_growth(sizes: Sequence[float], costs: Sequence[float]) -> float:
     """Exponent p of the power law ``cost ~ size^p`` that fits best, least squares in the logarithms."""
     return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
 
@@ -192,27 +197,27 @@ def _whole(result: dict[str, Any]) -> Rows:
         f"{loops} plain loops at once, one thread each, at best": plain,
     }
     return [
-        *((label, text(value), f"{value['n']}") for label, value in measured.items()),
+        *((label, median_text(value), f"{value['n']}") for label, value in measured.items()),
         ("these over engine, medians", number(plain["median"] / engine["median"]), ""),
-        (f"required: {REQUIRED} times as fast as one after the other", verdict(ratio, REQUIRED), ""),
-        (f"wanted: {WANTED} times", verdict(ratio, WANTED), ""),
+        (f"required: {REQUIRED} times as fast as one after the other", met(ratio, REQUIRED), ""),
+        (f"wanted: {WANTED} times", met(ratio, WANTED), ""),
     ]
 
 
 def _parts(parts: dict[str, Any]) -> Rows:
-    share = [shares(parts, mode) if parts[mode] else {} for mode in ("eager", "compiled")]
+    share = [percentages(parts, mode) if parts[mode] else {} for mode in ("eager", "compiled")]
     rows: Rows = []
     for name, label in PARTS.items():
         percent = (f"{part[name]:.1f}" if name in part else "–" for part in share)
-        rows.append((label, "–" if name == "rest" else text(parts[name]), *percent))
+        rows.append((label, "–" if name == "rest" else median_text(parts[name]), *percent))
     return rows
 
 
 def _roofline(parts: dict[str, Any]) -> Rows:
     return [
-        ("the products: GFLOP/s", text(parts["gflops"])),
-        ("a large square product: GFLOP/s", text(parts["gflops_square"])),
-        ("copying what a step holds of activations: GB/s", text(parts["gigabytes_per_second"])),
+        ("the products: GFLOP/s", median_text(parts["gflops"])),
+        ("a large square product: GFLOP/s", median_text(parts["gflops_square"])),
+        ("copying what a step holds of activations: GB/s", median_text(parts["gigabytes_per_second"])),
         ("operations of the products for each byte of activations", number(parts["operations_per_byte"])),
         ("roof, the lower of square product and memory: GFLOP/s", number(roof(parts))),
         ("the products over the roof, medians: %", number(100 * parts["gflops"]["median"] / roof(parts))),
@@ -222,7 +227,7 @@ def _roofline(parts: dict[str, Any]) -> Rows:
 def _growth(result: dict[str, Any], axis: str, what: str, fixed: str) -> tuple[str, tuple[str, ...], Rows]:
     title = f"Cost against {what} at {fixed}, none dropped, ms per student and epoch; {RANGE}"
     sizes, costs = result["sizes"][axis], result["growth"][axis]
-    columns = ([text(cost) for cost in costs[mode] or [None] * len(sizes)] for mode in ("eager", "compiled"))
+    columns = ([median_text(cost) for cost in costs[mode] or [None] * len(sizes)] for mode in ("eager", "compiled"))
     return title, (what, "eager", "compiled"), list(zip((f"{size:,}" for size in sizes), *columns, strict=True))
 
 

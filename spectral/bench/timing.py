@@ -57,7 +57,7 @@ def timed(call: Call, count: int = 1) -> float:
     return (time.perf_counter() - start) / count
 
 
-def spread(values: Sequence[float], scale: float = 1.0) -> Spread:
+def median_range(values: Sequence[float], scale: float = 1.0) -> Spread:
     """Median and range of `values` times `scale`."""
     low, median, high = (float(scale * f(values)) for f in (np.min, np.median, np.max))
     return {"median": median, "low": low, "high": high, "n": len(values)}

@@ -8,7 +8,7 @@ and a test measures everything again and fails if a value or a verdict has chang
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,50 @@ from typing import Any
 import numpy as np
 import yaml
 
-from spectral.book.quantities import BENCH, NOT_REPRODUCED, PARTLY, REPRODUCED, Bounds, Part, Reader, measure
-from spectral.book.transition import CHOICES, QUANTITIES
+import spectral.book.transition  # noqa: F401  its quantities are registered by importing it
+from spectral.bench.tables import STORED as BENCH
+from spectral.bench.tables import load
+from spectral.book.quantities import QUANTITIES
+from spectral.lab.collection import MissingResult, Results
 from spectral.lab.config import ConfigError, unknown_name
 from spectral.lab.files import REPOSITORY, read_entries, write_atomically
+from spectral.lab.presets import experiments
 from spectral.lab.store import Store
-from spectral.stats.intervals import Interval
+from spectral.stats.intervals import Interval, jackknife, share
 
 LEDGER, ANNOUNCED = REPOSITORY / "book" / "claims.yaml", REPOSITORY / "book" / "verdicts.json"
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-6
 """By how much a value may differ from the announced one: what another processor rounds differently."""
 
+REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly reproduced", "not reproduced"
 NOT_TESTABLE, MISSING = "not testable at this preset", "not computed yet"
 
 CLAIM_ENTRIES = ("id", "statement", "chapter", "parts", "changed")
+
+
+Bounds = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One quantity of a claim, its bounds, and what else the ledger says of it."""
+
+    quantity: str
+    reproduced: Bounds
+    partly: Bounds
+    widths: tuple[int, ...]
+    choice: Mapping[str, str]
+    meaning: str
+
+    def judge(self, measured: Interval) -> str:
+        """The rule: where the whole interval lies."""
+        if not np.isfinite([measured.value, measured.low, measured.high]).all():
+            raise ValueError(f"{self.quantity} {dict(self.choice)} could not be measured: {measured}")
+        for bounds, word in ((self.reproduced, REPRODUCED), (self.partly, PARTLY)):
+            if bounds[0] <= measured.low and measured.high <= bounds[1]:
+                return word
+        return NOT_REPRODUCED
 
 
 @dataclass(frozen=True)
@@ -54,7 +83,7 @@ class Judged:
     verdict: str
 
 
-def judge(verdicts: Sequence[str]) -> str:
+def overall(verdicts: Sequence[str]) -> str:
     """The verdict on a claim from those on its parts."""
     for word in (NOT_TESTABLE, MISSING, NOT_REPRODUCED):
         if word in verdicts:
@@ -80,38 +109,35 @@ def read_claims(path: Path = LEDGER) -> tuple[list[Claim], dict[str, Any]]:
 
 
 def _claim(entry: dict[str, Any], ledger: dict[str, Any]) -> Claim:
-    parts = []
     for name in entry.keys() - CLAIM_ENTRIES:
         raise unknown_name(f"entry of claim {entry['id']}:", name, CLAIM_ENTRIES)
-    for part in entry["parts"]:
-        _check(part, entry["id"])
-        quantity = QUANTITIES[part["quantity"]]
-        widths = part.get("widths", [part["width"]] if "width" in part else ledger["widths"] if quantity.widths else [])
-        inner, outer = (_bounds(part[name], entry["id"]) for name in ("reproduced", "partly"))
-        if not (outer[0] <= inner[0] and inner[1] <= outer[1]):
-            raise ConfigError(f"claim {entry['id']}: partly {outer} must be the wider of the two bounds, not {inner}")
-        if quantity.single and len(widths) != 1:
-            raise ConfigError(f"claim {entry['id']}: {part['quantity']} is measured at one width, not at {widths}")
-        choice = {name: part[name] for name in CHOICES if name in part}
-        parts.append(Part(part["quantity"], inner, outer, tuple(widths), choice, part.get("meaning", "")))
-    return Claim(entry["id"], entry["statement"], tuple(parts), entry["chapter"], entry.get("changed", ""))
+    parts = tuple(_part(part, entry["id"], ledger["widths"]) for part in entry["parts"])
+    return Claim(entry["id"], entry["statement"], parts, entry["chapter"], entry.get("changed", ""))
 
 
-def _check(part: dict[str, Any], claim: str) -> None:
-    """That a part names a quantity there is, and chooses what that needs, of what can be chosen."""
-    if part["quantity"] not in QUANTITIES:
-        raise unknown_name(f"quantity of claim {claim}:", part["quantity"], QUANTITIES)
-    needs, widths = QUANTITIES[part["quantity"]].needs, {"width", "widths"}
-    allowed = {"quantity", "meaning", "reproduced", "partly", *needs}
-    allowed |= widths if QUANTITIES[part["quantity"]].widths else set()
-    for name in part.keys() - allowed:
-        raise unknown_name(f"entry of {part['quantity']} in claim {claim}:", name, allowed)
-    for name in needs:
-        if part.get(name) not in CHOICES[name]:
+def _part(part: dict[str, Any], claim: str, usual: Sequence[int]) -> Part:
+    """A part that names a quantity there is, and chooses what that needs, of what can be chosen."""
+    name = part["quantity"]
+    if name not in QUANTITIES:
+        raise unknown_name(f"quantity of claim {claim}:", name, QUANTITIES)
+    quantity = QUANTITIES[name]
+    allowed = {"quantity", "meaning", "reproduced", "partly", *quantity.choices}
+    allowed |= {"width", "widths"} if quantity.widths else set()
+    for entry in part.keys() - allowed:
+        raise unknown_name(f"entry of {name} in claim {claim}:", entry, allowed)
+    for choice, values in quantity.choices.items():
+        if part.get(choice) not in values:
             raise ConfigError(
-                f"claim {claim}: {name} of {part['quantity']} must be one of {', '.join(CHOICES[name])}; "
-                f"got {part.get(name)!r}"
+                f"claim {claim}: {choice} of {name} must be one of {', '.join(values)}; got {part.get(choice)!r}"
             )
+    widths = part.get("widths", [part["width"]] if "width" in part else usual if quantity.widths else [])
+    if quantity.widths == "width" and len(widths) != 1:
+        raise ConfigError(f"claim {claim}: {name} is measured at one width, not at {widths}")
+    inner, outer = (_bounds(part[entry], claim) for entry in ("reproduced", "partly"))
+    if not (outer[0] <= inner[0] and inner[1] <= outer[1]):
+        raise ConfigError(f"claim {claim}: partly {outer} must be the wider of the two bounds, not {inner}")
+    chosen = {choice: part[choice] for choice in quantity.choices}
+    return Part(name, inner, outer, tuple(widths), chosen, part.get("meaning", ""))
 
 
 def _bounds(pair: Sequence[float | None], name: str) -> Bounds:
@@ -122,10 +148,29 @@ def _bounds(pair: Sequence[float | None], name: str) -> Bounds:
     return bounds
 
 
+def measure(part: Part, results: Results, level: float, bench: Path = BENCH) -> Interval | None:
+    """A part's quantity with its interval; None if the results that it needs are not there."""
+    quantity = QUANTITIES[part.quantity]
+    needs: dict[str, Any] = dict(part.choice)
+    if quantity.widths:
+        needs[quantity.widths] = part.widths[0] if quantity.widths == "width" else part.widths
+    try:
+        if quantity.source == "bench" and not bench.exists():
+            raise MissingResult(bench.name)
+        measured = quantity.measure(load(bench) if quantity.source == "bench" else results, **needs)
+    except MissingResult:
+        return None
+    if isinstance(measured, Interval):
+        return measured
+    if measured.of:
+        return share(measured.values, measured.of, level=level)
+    return jackknife(measured.values, measured.statistic, log=measured.log, level=level)
+
+
 def ledger(
     preset: str = "paper", *, store: Store | None = None, path: Path = LEDGER, bench: Path = BENCH
 ) -> list[Judged]:
-    """All claims, judged by the stored runs of a preset.
+    """All claims, judged by the stored results of a preset.
 
     Raises
     ------
@@ -133,18 +178,17 @@ def ledger(
         If the ledger or the preset is wrong.
     """
     claims, settings = read_claims(path)
-    reader = Reader(preset, store or Store.default(), bench)
+    results = Results.stored(experiments(preset), store or Store.default())
     judged = []
     for claim in claims:
         if preset != "paper":
             measured: list[Interval | None] = [None] * len(claim.parts)
             verdicts = [NOT_TESTABLE] * len(claim.parts)
         else:
-            measured = [measure(part, reader, settings, QUANTITIES) for part in claim.parts]
-            verdicts = [
-                MISSING if m is None else part.verdict(m) for part, m in zip(claim.parts, measured, strict=True)
-            ]
-        judged.append(Judged(claim, tuple(measured), tuple(verdicts), judge(verdicts)))
+            measured = [measure(part, results, settings["level"], bench) for part in claim.parts]
+            pairs = zip(claim.parts, measured, strict=True)
+            verdicts = [MISSING if found is None else part.judge(found) for part, found in pairs]
+        judged.append(Judged(claim, tuple(measured), tuple(verdicts), overall(verdicts)))
     return judged
 
 

@@ -1,19 +1,21 @@
 """How often do the book's intervals hold the truth? Counted on data that are made with a known one.
 
-The interval of a claim is a hierarchical bootstrap (`spectral.stats.intervals.bootstrap`). It is exact for many
-teachers; the book has four or ten. Each case below draws data `REPETITIONS` times from a population whose value of a
-statistic is known, takes the interval, and notes the repetitions whose interval misses it.
+The book's interval is the jackknife over teachers with Student's t (`spectral.stats.intervals`). Each case below draws
+data `REPETITIONS` times from a population whose value of a statistic is known, takes the interval, and notes the
+repetitions whose interval misses it.
 
-==================  ==============================================================================================
-case                what is drawn, and the statistic
-==================  ==============================================================================================
-mean                normal values, teachers and trials with equal spread; their mean
-mean, Student's t   the same, with the interval of `spectral.stats.intervals.estimate` over the means of teachers
-skewed mean         log-normal values; their mean
-slope               log-normal values of six settings with teachers of their own; slope of the logarithm of the mean
-exponent            power laws whose amplitude and exponent differ between teachers; exponent of the mean curve
-highest             normal values of six settings with equal means; the mean where that is highest
-==================  ==============================================================================================
+===============  =================================================================================================
+case             what is drawn, and the statistic
+===============  =================================================================================================
+mean             normal values, teachers and trials with equal spread; their mean
+skewed mean      log-normal values; their mean, on the logarithmic scale
+slope            log-normal values of six settings with teachers of their own; slope of the logarithm of the mean
+exponent         power laws whose amplitude and exponent differ between teachers; exponent of the mean curve
+real exponents   pruning curves of `POPULATION` random two-layer teachers, the paper's; exponent as in the ledger
+share            parts of 20 nodes that are found, with a probability that differs between teachers; their mean
+all or none      the same, where mostly all nodes of a teacher are found, and of some teachers hardly any
+highest          normal values of six settings with equal means; the mean where that is highest
+===============  =================================================================================================
 
 The last is what the ledger does for the setting where a ratio is highest: noise alone puts that above the truth.
 
@@ -22,6 +24,7 @@ Axes: T teachers, K trials, G settings, M distances.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,30 +32,50 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spectral.book.transition import exponents, features
+from spectral.curves import growth, prune_sweep
+from spectral.lab.config import ExperimentConfig
+from spectral.lab.experiment import draw_task
 from spectral.lab.files import REPOSITORY, read_entries, write_atomically
-from spectral.stats.intervals import Interval, bootstrap, estimate, slope_weights
+from spectral.prune import node_scores, rank
+from spectral.stats.intervals import Interval, Statistic, jackknife, mean, share, slope_weights
 from spectral.stats.rise import log_slope
+from spectral.students import as_student
 
 STORED = REPOSITORY / "book" / "coverage.json"
 
-REPETITIONS, RESAMPLES, LEVEL = 1_000, 1_000, 0.95
+REPETITIONS = 1_000
 
 DESIGNS = ((4, 3), (10, 3))
 """Teachers and trials: of the experiments on universality, and of the main grid."""
 
+ALONE = ((4, 1), (8, 1), (12, 1), (20, 1))
+"""Of teachers that are pruned themselves, which have no trials."""
+
+POPULATION = 600
+
 _SETTINGS, _LOG_SIZES = 6, np.arange(6.0) * np.log10(2)
 _DISTANCES = np.geomspace(0.1, 0.5, 8)
 _BETA, _BETA_SPREAD, _SPREAD = 1.5, 0.3, 0.4
+_NODES = 20
 
 
 class Case(NamedTuple):
-    """What is drawn for T teachers and K trials, its statistic, the truth, and whether settings have own teachers."""
+    """What is drawn for T teachers and K trials, its statistic, the truth, and how its interval is taken.
+
+    On the logarithmic scale if `log`; as that of a share if each member has `of` things.
+    """
 
     draw: Callable[[np.random.Generator, int, int], np.ndarray]
-    statistic: Callable[[np.ndarray], np.ndarray]
-    truth: float
-    separate: bool = False
-    student: bool = False
+    statistic: Statistic
+    truth: Callable[[], float]
+    log: bool = False
+    of: int = 0
+    designs: Sequence[tuple[int, int]] = DESIGNS
+
+    def interval(self, values: np.ndarray) -> Interval:
+        """Of values (T, K, ...)."""
+        return share(values, self.of) if self.of else jackknife(values, self.statistic, log=self.log)
 
 
 def _normal(generator: np.random.Generator, teachers: int, trials: int, *shape: int) -> np.ndarray:
@@ -60,45 +83,71 @@ def _normal(generator: np.random.Generator, teachers: int, trials: int, *shape: 
     return generator.normal(size=(teachers, 1, *shape)) + generator.normal(size=(teachers, trials, *shape))
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
-    return values.mean((-2, -1))
-
-
-def _slope(values: np.ndarray) -> np.ndarray:
-    return np.log10(values.mean((-3, -2))) @ slope_weights(_LOG_SIZES)
+def _slope(values: np.ndarray) -> Any:
+    return np.log10(values.mean((0, 1))) @ slope_weights(_LOG_SIZES)
 
 
 def _power_laws(generator: np.random.Generator, teachers: int, trials: int) -> np.ndarray:
     amplitude = np.exp(_SPREAD * _normal(generator, teachers, trials, 1))
     exponent = _BETA + _BETA_SPREAD * generator.normal(size=(teachers, 1, 1))
-    return amplitude * _DISTANCES**exponent
+    return np.asarray(amplitude * _DISTANCES**exponent)
 
 
 def _mean_power_law() -> np.ndarray:
     """Mean over the population, but for a factor: E[x^beta] of a normal beta."""
-    return _DISTANCES**_BETA * np.exp((_BETA_SPREAD * np.log(_DISTANCES)) ** 2 / 2)
+    return np.asarray(_DISTANCES**_BETA * np.exp((_BETA_SPREAD * np.log(_DISTANCES)) ** 2 / 2))
+
+
+@functools.cache
+def _population() -> np.ndarray:
+    """Features of the pruning curves of `POPULATION` teachers, each pruned on test patterns, (POPULATION, 1, 1, F)."""
+    config = ExperimentConfig(teachers=POPULATION, teacher_seed=10_000, trials=1, patterns=500, test_patterns=2_000)
+    rows = []
+    for start in range(0, POPULATION, 50):
+        task = draw_task(config, config.members[start : start + 50])
+        teacher = as_student(task.teacher)
+        rows.append(growth(prune_sweep(teacher, task.test, rank(node_scores(teacher))).double()).numpy())
+    return features(np.concatenate(rows), config.teacher_hidden)[:, None, None]
+
+
+def _exponent(values: np.ndarray) -> Any:
+    return exponents(values)[0]
+
+
+def _teachers(generator: np.random.Generator, teachers: int, trials: int) -> np.ndarray:
+    return _population()[generator.integers(POPULATION, size=teachers)]
+
+
+def _found(often: float, seldom: float) -> Callable[[np.random.Generator, int, int], np.ndarray]:
+    """Parts of nodes found where a teacher's probability is of a beta distribution with these parameters."""
+
+    def draw(generator: np.random.Generator, teachers: int, trials: int) -> np.ndarray:
+        probability = generator.beta(often, seldom, size=(teachers, 1))
+        return generator.binomial(_NODES, probability, size=(teachers, trials)) / _NODES
+
+    return draw
 
 
 CASES: Mapping[str, Case] = {
-    "mean": Case(_normal, _mean, 0.0),
-    "mean, Student's t": Case(_normal, _mean, 0.0, student=True),
-    "skewed mean": Case(lambda *how: np.exp(_SPREAD * _normal(*how)), _mean, float(np.exp(_SPREAD**2))),
-    "slope": Case(
-        lambda *how: 10**-_LOG_SIZES * np.exp(_SPREAD * _normal(*how, _SETTINGS)), _slope, -1.0, separate=True
+    "mean": Case(_normal, mean, lambda: 0.0),
+    "skewed mean": Case(
+        lambda *how: np.exp(_SPREAD * _normal(*how)), mean, lambda: float(np.exp(_SPREAD**2)), log=True
     ),
+    "slope": Case(lambda *how: 10**-_LOG_SIZES * np.exp(_SPREAD * _normal(*how, _SETTINGS)), _slope, lambda: -1.0),
     "exponent": Case(
         _power_laws,
-        lambda values: log_slope(_DISTANCES, values.mean((-3, -2))),
-        float(log_slope(_DISTANCES, _mean_power_law())),
+        lambda values: log_slope(_DISTANCES, values.mean((0, 1))),
+        lambda: float(log_slope(_DISTANCES, _mean_power_law())),
     ),
-    "highest": Case(
-        lambda *how: _normal(*how, _SETTINGS), lambda values: values.mean((-3, -2)).max(-1), 0.0, separate=True
-    ),
+    "real exponents": Case(_teachers, _exponent, lambda: float(_exponent(_population())), designs=ALONE),
+    "share": Case(_found(19.0, 1.0), mean, lambda: 0.95, of=_NODES),
+    "all or none": Case(_found(1.9, 0.1), mean, lambda: 0.95, of=_NODES),
+    "highest": Case(lambda *how: _normal(*how, _SETTINGS), lambda values: values.mean((0, 1)).max(), lambda: 0.0),
 }
 """See the module's table."""
 
 
-def interval(name: str, teachers: int, trials: int, repetition: int) -> Interval:
+def one_interval(name: str, teachers: int, trials: int, repetition: int) -> Interval:
     """The interval of one repetition of a case; a repetition's numbers depend on nothing but its arguments.
 
     Raises
@@ -107,18 +156,14 @@ def interval(name: str, teachers: int, trials: int, repetition: int) -> Interval
         If there is no such case.
     """
     case = CASES[name]
-    generator = np.random.default_rng([list(CASES).index(name), teachers, trials, repetition])
-    values = case.draw(generator, teachers, trials)
-    if case.student:
-        found = estimate(values.mean(1), LEVEL)
-        return Interval(found.mean, found.low, found.high)
-    return bootstrap(values, case.statistic, case.separate, level=LEVEL, resamples=RESAMPLES, seed=repetition)
+    generator = np.random.default_rng([*name.encode(), teachers, trials, repetition])
+    return case.interval(case.draw(generator, teachers, trials))
 
 
 def missed(name: str, teachers: int, trials: int, repetitions: Sequence[int]) -> tuple[list[int], list[int]]:
     """Those of some repetitions whose interval lies wholly below the truth, and wholly above it."""
-    found = {repetition: interval(name, teachers, trials, repetition) for repetition in repetitions}
-    truth = CASES[name].truth
+    found = {repetition: one_interval(name, teachers, trials, repetition) for repetition in repetitions}
+    truth = CASES[name].truth()
     below = [repetition for repetition, i in found.items() if i.high < truth]
     above = [repetition for repetition, i in found.items() if i.low > truth]
     return below, above
@@ -128,10 +173,10 @@ def study(repetitions: int = REPETITIONS, report: Callable[[str], None] = lambda
     """All cases and designs: which repetitions missed."""
     rows = []
     for name in CASES:
-        for teachers, trials in DESIGNS:
+        for teachers, trials in CASES[name].designs:
             below, above = missed(name, teachers, trials, range(repetitions))
-            covered = 1 - (len(below) + len(above)) / repetitions
-            report(f"{name}, {teachers} × {trials}: {covered:.1%} of {repetitions} intervals hold the truth")
+            part = 1 - (len(below) + len(above)) / repetitions
+            report(f"{name}, {teachers} × {trials}: {part:.1%} of {repetitions} intervals hold the truth")
             rows.append(
                 {
                     "case": name,
@@ -164,7 +209,7 @@ def load(path: Path = STORED) -> list[dict[str, Any]]:
     return read_entries(path, "the study of coverage", "case", lambda row: keys == row.keys(), advice)
 
 
-def share(row: Mapping[str, Any]) -> tuple[float, float]:
+def covered(row: Mapping[str, Any]) -> tuple[float, float]:
     """Which part of a case's intervals hold the truth, and the standard error of that."""
     part = 1 - (len(row["below"]) + len(row["above"])) / row["repetitions"]
     return part, float(np.sqrt(part * (1 - part) / row["repetitions"]))

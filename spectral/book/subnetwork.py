@@ -16,16 +16,75 @@ the second layer, P patterns. `first` is (..., h, d), `second` (..., m, h).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 import scipy.stats
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from spectral.measures import match_teacher, similarity
+from spectral.lab.collection import Sample, comparable
+from spectral.lab.experiment import other_teachers
+from spectral.lab.results import Result
+from spectral.measures import match_teacher, similarity, survivors
+from spectral.prune import node_scores
+from spectral.tasks import Task
 
 KINDS = ("partner", "duplicate", "mixture", "other")
 """What a survivor can be to its teacher; see `kinds`."""
+
+
+class Network(NamedTuple):
+    """Weights of E networks, `first` (E, h, d) and `second` (E, m, h), and which nodes are left, `alive` (E, h)."""
+
+    first: Tensor
+    second: Tensor
+    alive: Tensor
+
+    def of(self, member: int) -> tuple[Tensor, Tensor]:
+        """What is left of one of them: the weights (h', d) and (m, h') of its living nodes."""
+        nodes = self.alive[member]
+        return self.first[member, nodes], self.second[member][:, nodes]
+
+
+class Compared(NamedTuple):
+    """Students beside their teachers: the members compared, what they learned, and all networks by role.
+
+    Besides the students' roles there are "teacher" and "other", for each member another random teacher.
+    """
+
+    sample: Sample
+    task: Task
+    networks: dict[str, Network]
+
+
+def compared(results: Mapping[str, Result], threshold: float) -> Compared:
+    """The pruned students of some results with equal teachers, beside their teachers and foreign ones.
+
+    Spectral students keep the nodes whose score, the norm of the incoming weights, is above `threshold` of the
+    largest; direct ones those whose product of incoming and outgoing norm is.
+
+    Raises
+    ------
+    ValueError
+        If the threshold is none; see `spectral.measures.check_threshold`.
+    """
+    sample = comparable(*results.values())
+    one = next(iter(results.values()))
+    task, other = one.task(sample.members), other_teachers(one.config, one.members(sample.members))
+    networks = {}
+    for role, teacher in (("teacher", task.teacher), ("other", other)):
+        assert teacher.second is not None
+        every = torch.ones(teacher.first.shape[:2], dtype=torch.bool)
+        networks[role] = Network(teacher.first, teacher.second, every)
+    for role, result in results.items():
+        student = result.student(sample.members)
+        score = node_scores(student, "product" if result.config.parametrization == "direct" else "incoming")
+        first, second = student.first.weight.detach(), student.second.weight.detach()
+        networks[role] = Network(first, second, survivors(score, threshold))
+    return Compared(sample, task, networks)
 
 
 def paths(first: Tensor, second: Tensor) -> Tensor:

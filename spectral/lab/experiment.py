@@ -1,8 +1,4 @@
-"""One experiment: its configuration, typed and complete, and the run that it names.
-
-The defaults are the published spectral setting (arXiv:2310.12612 and its public code), with the one number that
-the code does not give, ``teacher_second``, set to 10.
-"""
+"""What an experiment's configuration makes: teachers and patterns, untrained students, trained ones."""
 
 from __future__ import annotations
 
@@ -26,7 +22,7 @@ COMPILE_FROM = 1e10
 
 
 @dataclass(frozen=True)
-class Run:
+class Trained:
     """A finished training: E students, what they learned from, and how it went.
 
     Attributes
@@ -47,23 +43,14 @@ class Run:
     compiled: bool
 
 
-def make_tasks(
+def draw_task(
     config: ExperimentConfig, members: Sequence[Member] | None = None, *, device: str | torch.device = "cpu"
 ) -> Task:
     """The teachers and patterns of an experiment, or of some `members` of it."""
     members = config.members if members is None else members
-    teacher = make_teacher(
-        members,
-        kind=config.teacher,
-        input_dim=config.input_dim,
-        teacher_hidden=config.teacher_hidden,
-        teacher_second=config.teacher_second,
-        activation=config.activation,
-        dtype=getattr(torch, config.dtype),
-    )
     return make_task(
         members,
-        teacher,
+        _draw_teacher(config, members),
         inputs=config.inputs,
         train_patterns=config.train_patterns,
         validation_patterns=config.validation_patterns,
@@ -96,7 +83,7 @@ def prepare(
     config: ExperimentConfig, members: Sequence[Member] | None = None, *, device: str | torch.device = "cpu"
 ) -> tuple[Task, Student]:
     """The teachers, patterns and untrained students of an experiment, or of some `members` of it."""
-    return make_tasks(config, members, device=device), make_student(config, members, device=device)
+    return draw_task(config, members, device=device), make_student(config, members, device=device)
 
 
 def check_device(device: str | torch.device) -> torch.device:
@@ -149,7 +136,7 @@ def compute(
     progress: bool | None = None,
     compiled: bool | None = None,
     checkpoint: Checkpoint | None = None,
-) -> Run:
+) -> Trained:
     """Train the students of `config`, all or some `members`; see `spectral.train.train` for options and errors.
 
     The step is compiled where that pays, unless `compiled` says otherwise.
@@ -182,17 +169,22 @@ def compute(
         compiled=compiled,
         checkpoint=checkpoint,
     )
-    return Run(config, task, student, history, time.perf_counter() - start, compiled)
+    return Trained(config, task, student, history, time.perf_counter() - start, compiled)
 
 
 def other_teachers(config: ExperimentConfig, members: Sequence[Member] | None = None) -> Teacher:
     """For each member (default all) another random teacher of its teacher's shape: the one with the next seed."""
     members = config.members if members is None else members
+    return _draw_teacher(config, [member._replace(teacher_seed=member.teacher_seed + 1) for member in members])
+
+
+def _draw_teacher(config: ExperimentConfig, members: Sequence[Member]) -> Teacher:
     return make_teacher(
-        [Member(config.seed, member.teacher_seed + 1, member.trial) for member in members],
+        members,
         kind=config.teacher,
         input_dim=config.input_dim,
         teacher_hidden=config.teacher_hidden,
         teacher_second=config.teacher_second,
         activation=config.activation,
+        dtype=getattr(torch, config.dtype),
     )

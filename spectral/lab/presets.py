@@ -17,12 +17,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from spectral.lab.config import ExperimentConfig, Twin, unknown_name
 
-STUDENTS = ("spectral", *get_args(Twin))
+StudentKind = Literal["spectral", "published", "matched", "lasso"]
+STUDENTS: tuple[StudentKind, ...] = get_args(StudentKind)
 """The four students of the main grid: the spectral one, and conventional ones with three kinds of settings."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment of a preset, and what it is there for.
+
+    Attributes
+    ----------
+    name:
+        A path that says it in short, as in ``grid/spectral/200``.
+    design:
+        What it belongs to: "grid", "one-teacher", "m" (the second layer's width), "variant", "long", "universal" or
+        "crowded" (settings of the universal ones once more, with one thing changed).
+    varied:
+        What sets it apart within its design: a field of its configuration, "teacher" (size and inputs), "committee",
+        "penalties" (both), or the name of a variant.
+    student:
+        One of `STUDENTS`.
+    config:
+        What is computed.
+    base:
+        Name of the experiment that it differs from in the one thing varied; empty where there is no such.
+    """
+
+    name: str
+    design: str
+    varied: str
+    student: str
+    config: ExperimentConfig
+    base: str = ""
 
 
 @dataclass(frozen=True)
@@ -195,8 +226,8 @@ BASE, COMMITTEE_DIM = (20, 10), 20
 """(h_T, d) of the teachers that everything else is varied for, the paper's; inputs of the committees."""
 
 
-def experiments(preset: str) -> dict[str, ExperimentConfig]:
-    """The configurations of a preset by name.
+def experiments(preset: str) -> list[Experiment]:
+    """The experiments of a preset.
 
     Raises
     ------
@@ -205,7 +236,12 @@ def experiments(preset: str) -> dict[str, ExperimentConfig]:
     """
     if preset not in PRESETS:
         raise unknown_name("preset", preset, PRESETS)
-    return dict(_experiments(PRESETS[preset]))
+    return list(_experiments(PRESETS[preset]))
+
+
+def configurations(preset: str) -> dict[str, ExperimentConfig]:
+    """The configurations of a preset by the experiments' names; errors as in `experiments`."""
+    return {experiment.name: experiment.config for experiment in experiments(preset)}
 
 
 def twins(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
@@ -213,19 +249,23 @@ def twins(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
     return {"spectral": config} | {twin: config.direct_twin(twin) for twin in get_args(Twin)}
 
 
-def _experiments(p: Preset) -> Iterator[tuple[str, ExperimentConfig]]:
+def _experiments(p: Preset) -> Iterator[Experiment]:
     grid = ExperimentConfig(seed=GRID_SEED, teacher_seed=TEACHER_SEED, teachers=p.teachers, trials=p.trials, **p.common)
     alone = replace(grid, teacher_seed=TEACHER_ALONE, teachers=1, trials=p.trials_alone)
+
+    def all_twins(design: str, varied: str, config: ExperimentConfig, label: str = "") -> Iterator[Experiment]:
+        for student, twin in twins(config).items():
+            place = f"{student}/{twin.student_hidden}"
+            base = f"grid/{place}" if label else ""
+            yield Experiment(f"{label or design}/{place}", design, varied, student, twin, base)
+
     for width in p.widths:
-        for student, config in twins(replace(grid, student_hidden=width)).items():
-            yield f"grid/{student}/{width}", config
+        yield from all_twins("grid", "student_hidden", replace(grid, student_hidden=width))
     for width in p.widths_alone:
-        for student, config in twins(replace(alone, student_hidden=width)).items():
-            yield f"one-teacher/{student}/{width}", config
+        yield from all_twins("one-teacher", "student_hidden", replace(alone, student_hidden=width))
     middle = replace(grid, student_hidden=p.width)
     for second in (5, 20):
-        for student, config in twins(replace(middle, teacher_second=second)).items():
-            yield f"m={second}/{student}/{p.width}", config
+        yield from all_twins("m", "teacher_second", replace(middle, teacher_second=second), f"m={second}")
     variants: dict[str, dict[str, Any]] = {
         "alternate": {"trained": "alternate"},
         "eigenvalues": {"trained": "eigenvalues"},
@@ -235,20 +275,25 @@ def _experiments(p: Preset) -> Iterator[tuple[str, ExperimentConfig]]:
         "wide-second": {"student_second": 3 * middle.teacher_second},
     }
     for name, changes in variants.items():
-        yield f"variant/{name}/{p.width}", replace(middle, **changes)
+        config, base = replace(middle, **changes), f"grid/spectral/{p.width}"
+        yield Experiment(f"variant/{name}/{p.width}", "variant", name, "spectral", config, base)
     for student in ("spectral", "matched"):
-        yield f"long/{student}/{p.width}", twins(replace(middle, epochs=p.long))[student]
+        config, base = twins(replace(middle, epochs=p.long))[student], f"grid/{student}/{p.width}"
+        yield Experiment(f"long/{student}/{p.width}", "long", "epochs", student, config, base)
     yield from _universal(p.universal)
 
 
-def _universal(u: Universal) -> Iterator[tuple[str, ExperimentConfig]]:
+def _universal(u: Universal) -> Iterator[Experiment]:
     common = ExperimentConfig(seed=UNIVERSAL_SEED, teachers=u.teachers, trials=u.trials, **u.common)
+    settings: dict[str, Experiment] = {}
 
-    settings: dict[str, ExperimentConfig] = {}
-
-    def named(setting: str, config: ExperimentConfig) -> tuple[str, ExperimentConfig]:
-        config = settings[setting] = replace(config, student_hidden=5 * config.teacher_hidden)
-        return f"universal/{setting}/{config.student_hidden}", config
+    def named(setting: str, varied: str, config: ExperimentConfig, of: Experiment | None = None) -> Experiment:
+        config = replace(config, student_hidden=5 * config.teacher_hidden)
+        name, design = f"universal/{setting}/{config.student_hidden}", "universal"
+        if setting.startswith("crowded,"):
+            design = "crowded"
+        found = Experiment(name, design, varied, "spectral", config, of.name if of else "")
+        return settings.setdefault(setting, found)
 
     def with_patterns(config: ExperimentConfig, **changes: Any) -> ExperimentConfig:
         """`config` with other patterns and as many steps as before."""
@@ -261,10 +306,11 @@ def _universal(u: Universal) -> Iterator[tuple[str, ExperimentConfig]]:
     cells = [(size, dim) for size in u.sizes for dim in u.dims]
     teachers = {cell: UNIVERSAL_TEACHERS + u.teachers * index for index, cell in enumerate(cells)}
     for (size, dim), seed in teachers.items():
-        yield named(f"h_T={size},d={dim}", replace(common, teacher_hidden=size, input_dim=dim, teacher_seed=seed))
-    base = replace(common, teacher_hidden=BASE[0], input_dim=BASE[1], teacher_seed=teachers[BASE])
+        config = replace(common, teacher_hidden=size, input_dim=dim, teacher_seed=seed)
+        yield named(f"h_T={size},d={dim}", "teacher", config)
+    base = settings[f"h_T={BASE[0]},d={BASE[1]}"]
     for activation in u.activations:
-        yield named(f"activation={activation}", replace(base, activation=activation))
+        yield named(f"activation={activation}", "activation", replace(base.config, activation=activation), base)
     for index, size in enumerate(u.committees):
         shape: dict[str, Any] = {
             "teacher_hidden": size,
@@ -273,26 +319,29 @@ def _universal(u: Universal) -> Iterator[tuple[str, ExperimentConfig]]:
         }
         for activation in ("relu", "erf"):
             config = replace(common, teacher="committee", activation=activation, **shape)
-            yield named(f"committee={activation},h_T={size}", config)
+            yield named(f"committee={activation},h_T={size}", "committee", config)
     few = {"patterns": 1_300, "validation_fraction": 300 / 1_300, "test_patterns": 497}  # all the digits there are
     for inputs in u.inputs:
-        yield named(f"inputs={inputs}", with_patterns(base, inputs=inputs, **(few if inputs == "digits" else {})))
+        config = with_patterns(base.config, inputs=inputs, **(few if inputs == "digits" else {}))
+        yield named(f"inputs={inputs}", "inputs", config, base)
     for level in u.noise:
-        yield named(f"noise={level:g}", replace(base, label_noise=level))
+        yield named(f"noise={level:g}", "label_noise", replace(base.config, label_noise=level), base)
     for factor in u.penalties:
-        yield named(f"penalty={factor:g}", penalised(base, factor))
+        yield named(f"penalty={factor:g}", "penalties", penalised(base.config, factor), base)
     for patterns in u.patterns:
-        yield named(f"patterns={patterns}", with_patterns(base, patterns=patterns))
+        yield named(f"patterns={patterns}", "patterns", with_patterns(base.config, patterns=patterns), base)
     for epochs in u.epochs:
-        yield named(f"epochs={epochs}", replace(base, epochs=epochs))
+        yield named(f"epochs={epochs}", "epochs", replace(base.config, epochs=epochs), base)
     for crowded in u.crowded:
-        config = settings[crowded]
+        of = settings[crowded]
+        config = of.config
         for factor in u.lighter:
-            yield named(f"crowded,{crowded},penalty={factor:g}", penalised(config, factor))
+            yield named(f"crowded,{crowded},penalty={factor:g}", "penalties", penalised(config, factor), of)
         patterns = u.denser * config.patterns
-        yield named(f"crowded,{crowded},patterns={patterns}", with_patterns(config, patterns=patterns))
+        changed = with_patterns(config, patterns=patterns)
+        yield named(f"crowded,{crowded},patterns={patterns}", "patterns", changed, of)
         epochs = u.longer * config.epochs
-        yield named(f"crowded,{crowded},epochs={epochs}", replace(config, epochs=epochs))
+        yield named(f"crowded,{crowded},epochs={epochs}", "epochs", replace(config, epochs=epochs), of)
 
 
 def _batches(config: ExperimentConfig) -> int:

@@ -16,15 +16,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from spectral.lab.config import ExperimentConfig
-from spectral.lab.experiment import Run, check_device, compute, make_student, make_tasks
+from spectral.lab.experiment import Trained, check_device, compute, draw_task, make_student
 from spectral.lab.files import DamagedResult
 from spectral.lab.provenance import describe, revision
 from spectral.lab.store import Arrays, Store
 from spectral.measures import match_teacher, survivors
 from spectral.prune import node_scores
+from spectral.stats.intervals import Interval, Statistic, by_teacher, estimate, mean
 from spectral.streams import Member
 from spectral.students import Student
 from spectral.tasks import Task
@@ -46,7 +48,7 @@ class OutOfMemory(MemoryError):
 
 
 @dataclass(frozen=True)
-class Runs:
+class Result:
     """All members of a finished experiment. Tensors are on the CPU.
 
     Attributes
@@ -61,7 +63,7 @@ class Runs:
         Nodes whose score is above 0.05 of their member's largest, bool (E, h_S).
     history:
         Errors at some thirty epochs, scores at ten.
-    train_mse, val_mse, test_mse:
+    train_mse, validation_mse, test_mse:
         After the last epoch, shape (E,).
     test_power:
         Mean of y^2 over the test patterns, the error of a student that always answers zero, shape (E,).
@@ -78,7 +80,7 @@ class Runs:
     alive: Tensor
     history: History
     train_mse: Tensor
-    val_mse: Tensor
+    validation_mse: Tensor
     test_mse: Tensor
     test_power: Tensor
     kept: tuple[int, ...]
@@ -95,6 +97,14 @@ class Runs:
         """Weights of the second layer (E, m, h_S); raises WeightsNotKept unless all are kept."""
         return self.student().second.weight.detach()
 
+    def by(self, score: str) -> Tensor:
+        """Scores of all nodes, (E, h_S): "incoming", "product" or "eigenvalue", as in `spectral.prune`."""
+        return {"incoming": self.scores, "product": self.product, "eigenvalue": self.lam_out.abs()}[score]
+
+    def estimate(self, values: ArrayLike, statistic: Statistic = mean, *, log: bool = False) -> Interval:
+        """What values of all members, (E, ...), amount to; see `spectral.stats.intervals.estimate`."""
+        return estimate(by_teacher(values, self.config.teachers), statistic, log=log)
+
     def members(self, chosen: Sequence[int] | None = None) -> list[Member]:
         """The `chosen` members, or all."""
         everyone = self.config.members
@@ -102,7 +112,7 @@ class Runs:
 
     def task(self, chosen: Sequence[int] | None = None) -> Task:
         """The teachers and patterns of the `chosen` members, drawn again from their seeds."""
-        return make_tasks(self.config, self.members(chosen))
+        return draw_task(self.config, self.members(chosen))
 
     def student(self, chosen: Sequence[int] | None = None) -> Student:
         """The trained students of the `chosen` members, as a module.
@@ -117,7 +127,7 @@ class Runs:
         if lost:
             raise WeightsNotKept(
                 f"the weights of members {_ranges(lost)} of run {self.config.hash()} were not kept, to save space; "
-                f"those of {_ranges(self.kept)} were. runs.student(runs.kept) rebuilds them; others have to be "
+                f"those of {_ranges(self.kept)} were. result.student(result.kept) rebuilds them; others have to be "
                 "trained again with spectral.compute(config, members)"
             )
         student = make_student(self.config, self.members(chosen))
@@ -147,7 +157,7 @@ def run(
     compiled: bool | None = None,
     wait: bool = True,
     trainer: Trainer | None = None,
-) -> Runs:
+) -> Result:
     """The results of `config`: from the store if they are there, else trained, resuming where it was interrupted.
 
     Parameters
@@ -231,7 +241,7 @@ def score_epochs(epochs: int) -> tuple[int, ...]:
     return tuple(sorted({0, *np.geomspace(max(1, epochs / 40), epochs, 9).round().astype(int).tolist()}))
 
 
-def record(result: Run) -> Arrays:
+def record(result: Trained) -> Arrays:
     """What is kept of a finished run, by name."""
     student, history, config = result.student, result.history, result.config
     scores = node_scores(student)
@@ -267,7 +277,7 @@ def record(result: Run) -> Arrays:
     return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
 
 
-def _from_arrays(config: ExperimentConfig, arrays: Mapping[str, np.ndarray], provenance: dict[str, Any]) -> Runs:
+def _from_arrays(config: ExperimentConfig, arrays: Mapping[str, np.ndarray], provenance: dict[str, Any]) -> Result:
     t = {name: torch.from_numpy(values) for name, values in arrays.items()}
     history = History(
         tuple(t["epochs"].tolist()),
@@ -277,7 +287,7 @@ def _from_arrays(config: ExperimentConfig, arrays: Mapping[str, np.ndarray], pro
         tuple(t["score_epochs"].tolist()),
         t["score_history"],
     )
-    return Runs(
+    return Result(
         config=config,
         scores=t["scores"],
         product=t["product"],
@@ -285,7 +295,7 @@ def _from_arrays(config: ExperimentConfig, arrays: Mapping[str, np.ndarray], pro
         alive=survivors(t["scores"]),
         history=history,
         train_mse=history.train_mse[-1],
-        val_mse=history.validation_mse[-1],
+        validation_mse=history.validation_mse[-1],
         test_mse=history.test_mse[-1],
         test_power=t["test_power"],
         kept=tuple(t["kept"].tolist()),
@@ -310,13 +320,13 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 @torch.no_grad()
-def nodes_found(task: Task, student: Student) -> Tensor:
-    """Teacher nodes matched by a survivor at a cosine of 0.98 or more, shape (E,)."""
-    alive = survivors(node_scores(student))
+def nodes_found(task: Task, student: Student, threshold: float = 0.05) -> Tensor:
+    """Teacher nodes matched by a survivor at a cosine of 0.98 or more, shape (E,); see `survivors` for `threshold`."""
+    alive = survivors(node_scores(student), threshold)
     signed = student.activation == "relu"
     return match_teacher(task.teacher.first, student.first.weight, alive, signed=signed).count()
 
 
-def found_in(runs: Runs) -> Tensor:
+def found_in(result: Result) -> Tensor:
     """`nodes_found` of the members whose weights were kept, shape (K,)."""
-    return nodes_found(runs.task(runs.kept), runs.student(runs.kept))
+    return nodes_found(result.task(result.kept), result.student(result.kept))

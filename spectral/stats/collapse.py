@@ -1,4 +1,4 @@
-r"""Scaling analysis: whether curves of different sizes fall on one, with which exponents, and how sure that is.
+r"""Scaling analysis: whether curves of different sizes fall on one, and with which exponents.
 
 Knows nothing of networks; numpy and scipy only. A family of curves :math:`y_L(x)` with errors is given for several
 sizes L. *Collapse* means that there are numbers by which x and y can be rescaled for each size so that all points lie
@@ -9,18 +9,16 @@ on one master curve. How well they do is measured as by Houdayer and Hartmann (P
 where Y is the master curve at :math:`x_i` as the *other* sizes have it: a weighted straight line through the two
 points of each of them that enclose :math:`x_i`. S is about 1 for a good collapse, and much larger for a bad one.
 
-Axes: T teachers, K trials; curves are one-dimensional arrays, one for each size.
+Curves are one-dimensional arrays, one for each size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.optimize
-import scipy.stats
 
 from spectral.stats.intervals import Refused
 
@@ -89,14 +87,12 @@ def collapse(
     starts: int = 12,
     seed: int = 0,
     least_points: int = 10,
-    near: Sequence[float] | np.ndarray | None = None,
     tolerance: float = 1e-5,
 ) -> Collapse:
     """The parameters within `bounds` that collapse the curves best, of several starts of the simplex method.
 
-    Starts are random; given `near`, there is one, around it: for data that differ little from others. Parameters are
-    found to `tolerance`. What is minimised is S, with every point that the parameters push out of the others' range
-    counted as a bad one.
+    Starts are random. Parameters are found to `tolerance`. What is minimised is S, with every point that the parameters
+    push out of the others' range counted as a bad one.
 
     Raises
     ------
@@ -117,11 +113,7 @@ def collapse(
         return (s * points if points else 0.0) / everything + 10 * (1 - points / everything)
 
     begin = np.random.default_rng(seed).uniform(low, high, (starts, len(low)))
-    options: dict[str, Any] = {"xatol": tolerance, "fatol": max(1e-4, tolerance)}
-    if near is not None:
-        corners = np.vstack([np.zeros(len(low)), 0.1 * np.diag(high - low)])
-        begin = np.array([near], float)
-        options["initial_simplex"] = np.clip(begin + np.where(begin + corners > high, -corners, corners), low, high)
+    options = {"xatol": tolerance, "fatol": max(1e-4, tolerance)}
     fits = [
         scipy.optimize.minimize(
             cost, start, method="Nelder-Mead", bounds=list(zip(low, high, strict=True)), options=options
@@ -136,80 +128,4 @@ def collapse(
     at_edge = (best - low < 1e-3 * (high - low)) | (high - best < 1e-3 * (high - low))
     if at_edge.any():
         raise Refused(f"the best parameters {best.round(4).tolist()} lie at an edge of their bounds {bounds}", found)
-    return found
-
-
-@dataclass(frozen=True)
-class PowerLaw:
-    """``y = amplitude * x^exponent``: the fit, the standard error of the exponent, chi^2 per degree of freedom."""
-
-    amplitude: float
-    exponent: float
-    error: float
-    chi2: float
-
-
-def power_law(curve: Curve, window: tuple[float, float] = (0, np.inf)) -> PowerLaw:
-    """The power law through the points of `curve` with x in `window`, weighted least squares in the logarithms.
-
-    Raises
-    ------
-    Refused
-        If fewer than three points have positive x and y there.
-    """
-    inside = (curve.x >= window[0]) & (curve.x <= window[1]) & (curve.x > 0) & (curve.y > 0)
-    if inside.sum() < 3:
-        raise Refused(f"{inside.sum()} points with positive x and y lie in the window {window}; 3 are needed")
-    x, y, sigma = np.log(curve.x[inside]), np.log(curve.y[inside]), curve.dy[inside] / curve.y[inside]
-    (slope, offset), covariance = np.polyfit(x, y, 1, w=1 / sigma, cov="unscaled")
-    residual = (y - offset - slope * x) / sigma
-    chi2 = float((residual**2).sum() / max(1, len(x) - 2))
-    return PowerLaw(float(np.exp(offset)), float(slope), float(covariance[0, 0] ** 0.5), chi2)
-
-
-@dataclass(frozen=True)
-class Transition:
-    """``y = amplitude * (1 - x / critical)^exponent`` below the critical x, zero above; chi^2 per degree of freedom."""
-
-    critical: float
-    exponent: float
-    amplitude: float
-    chi2: float
-
-
-def transition(curve: Curve, critical: tuple[float, float], exponent: tuple[float, float] = (0.2, 6.0)) -> Transition:
-    """The continuous transition that fits `curve` best, its critical point and exponent within the given bounds.
-
-    The amplitude follows by linear least squares; the two others from a grid of starts.
-
-    Raises
-    ------
-    Refused
-        If fewer than five points are given, or the best point lies at an edge; carries the estimate.
-    """
-    if len(curve.x) < 5:
-        raise Refused(f"a transition has three parameters; five points are needed, not {len(curve.x)}")
-    low, high = np.array([critical, exponent], float).T
-
-    def shape(parameters: np.ndarray) -> np.ndarray:
-        return np.clip(1 - curve.x / parameters[0], 0, None) ** parameters[1]
-
-    def amplitude(model: np.ndarray) -> float:
-        weight = model / curve.dy**2
-        return float((weight @ curve.y) / max(weight @ model, 1e-300))
-
-    def residual(parameters: np.ndarray) -> np.ndarray:
-        model = shape(parameters)
-        return (curve.y - amplitude(model) * model) / curve.dy
-
-    grid = [low + (high - low) * np.array([a, b]) for a in (0.2, 0.5, 0.8) for b in (0.1, 0.3, 0.6)]
-    fits = [scipy.optimize.least_squares(residual, start, bounds=(low, high)) for start in grid]
-    best = min(fits, key=lambda fit: float(fit.cost))
-    chi2 = 2 * float(best.cost) / max(1, len(curve.x) - 3)
-    found = Transition(float(best.x[0]), float(best.x[1]), amplitude(shape(best.x)), chi2)
-    edge = (best.x - low < 1e-3 * (high - low)) | (high - best.x < 1e-3 * (high - low))
-    if found.amplitude <= 0:
-        raise Refused(f"y does not rise below the critical point: {found}", found)
-    if edge.any():
-        raise Refused(f"the best transition {found} lies at an edge of its bounds {critical}, {exponent}", found)
     return found

@@ -118,18 +118,6 @@ def relu_correlation(dim: int) -> float:
     return float(2 * dim * (np.exp(mean) / (2 * np.sqrt(np.pi))) ** 2)
 
 
-def equal_nodes(fraction: np.ndarray, size: float, correlation: float) -> np.ndarray:
-    """Error over E[y^2] when that fraction of `size` equal nodes is gone; see the module's formula."""
-    linear, square = 1 - correlation, correlation * size
-    return (linear * fraction + square * fraction**2) / (linear + square)
-
-
-def local_exponent(removed: np.ndarray, correlation: float) -> np.ndarray:
-    """Slope d log(error) / d log(f) when that many equal nodes are gone: 1 for few, 2 for many unless c = 0."""
-    linear, square = 1 - correlation, correlation * removed
-    return (linear + 2 * square) / (linear + square)
-
-
 def limit_exponent(dim: int, *, aligned: bool) -> float:
     """Exponent of an infinite teacher close to its transition, the shortest nodes removed first."""
     return (2.0 if aligned else 1.0) + 2 / dim

@@ -1,160 +1,39 @@
-"""How sure a number is, where teachers are the sampling unit."""
+r"""How sure a number is: one interval for chapters, figures and ledger, with teachers as the sampling unit.
+
+A statistic is computed of all T teachers, and T times with one of them left out. How far these T values scatter says
+how much the statistic depends on who was drawn (the delete-one *jackknife*; Efron and Stein, Ann. Stat. 9, 586
+(1981)), and Student's t of T - 1 degrees of freedom how far away the truth may be:
+
+.. math::  \hat\theta \pm t_{T-1}\, \sqrt{\frac{T-1}{T} \sum_i \big(\theta_{(i)} - \bar\theta_{(\cdot)}\big)^2} .
+
+Of a plain mean this is Student's interval over the teachers' means. Trials of one teacher stay together, since they are
+not independent; where there is one teacher, its trials are the units, and nothing is said of other teachers. Settings
+that have teachers of their own are left out in step, the i-th teacher of each: independent teachers may be put
+together in any way, and it costs nothing but degrees of freedom. Errors, their ratios and
+what else differs by factors are taken on the logarithmic scale; counts, differences, slopes and exponents as they are.
+
+A share of yes and no has an exact binomial interval instead, which has a width even if all say yes; see `share`.
+
+Axes: T teachers, K trials, E = T K members, teacher by teacher. What follows belongs to the statistic.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+import scipy.stats
+from numpy.typing import ArrayLike
 
+LEVEL = 0.95
 
-def over_teachers(values: Tensor, teachers: int | Sequence[int]) -> Tensor:
-    """What intervals are taken over: the mean of each teacher's trials, or the trials where there is one teacher.
+LEAST = 3
+"""Units from which on a scatter says anything."""
 
-    Parameters
-    ----------
-    values:
-        One for each student, on the first axis.
-    teachers:
-        How many there are, if the values stand teacher by teacher with equally many trials; else the teacher of each
-        value, by any number that tells teachers apart.
-
-    Returns
-    -------
-    The means (teachers, ...), in the order in which the teachers first appear; or the values as given.
-
-    Raises
-    ------
-    ValueError
-        If the values cannot be shared out among the teachers.
-    """
-    if isinstance(teachers, int):
-        if teachers < 1 or len(values) % teachers:
-            raise ValueError(f"{len(values)} values cannot be shared out among {teachers} teachers")
-        teachers = [index * teachers // len(values) for index in range(len(values))]
-    if len(values) != len(teachers):
-        raise ValueError(f"there are {len(values)} values, but {len(teachers)} teachers are named; name one for each")
-    values, named = values.double(), torch.tensor(teachers, device=values.device)
-    different = list(dict.fromkeys(teachers))
-    return values if len(different) == 1 else torch.stack([values[named == teacher].mean(0) for teacher in different])
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over n trials with its confidence interval; printed as ``21.0 [18.5, 23.5], n = 3``."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-
-    def __str__(self) -> str:
-        return f"{self:.3g}"
-
-    def brief(self, spec: str) -> str:
-        """Mean and interval without the number of trials, as in ``21.0 [18.5, 23.5]``; zero has no sign."""
-        spec = f"z{spec}" if spec.startswith(".") else spec
-        return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
-
-    def __format__(self, spec: str) -> str:
-        spec = spec or ".3g"
-        return f"{self.brief(spec)}, n = {self.n:,}"
-
-
-def estimate(values: Sequence[float] | np.ndarray | Tensor, confidence: float = 0.95) -> Estimate:
-    """Mean and Student-t interval of independent trials.
-
-    Pass one number for each trial. Trials of several teachers are not independent: take the mean over each teacher's
-    trials first, and pass one number for each teacher. With a single number the interval is NaN, since it tells
-    nothing about the spread.
-
-    Raises
-    ------
-    ValueError
-        If there is no value, or one is not finite.
-    """
-    sample = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=float)
-    if sample.ndim != 1 or sample.size == 0 or not np.isfinite(sample).all():
-        raise ValueError(f"an estimate needs a list of finite numbers, one for each trial; got {values!r}")
-    mean, n = float(sample.mean()), sample.size
-    if n == 1:
-        return Estimate(mean, float("nan"), float("nan"), n)
-    import scipy.stats
-
-    half = float(scipy.stats.t.ppf(0.5 + confidence / 2, n - 1) * sample.std(ddof=1) / n**0.5)
-    return Estimate(mean, mean - half, mean + half, n)
-
-
-def geometric(values: Sequence[float] | np.ndarray | Tensor, confidence: float = 0.95) -> Estimate:
-    """Geometric mean and interval of independent trials: those of the logarithms, taken back.
-
-    Raises
-    ------
-    ValueError
-        As in `estimate`; also if a value is not above 0.
-    """
-    sample = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=float)
-    if not (sample > 0).all():
-        raise ValueError(f"a geometric mean needs numbers above 0; got {values!r}")
-    e = estimate(np.log(sample), confidence)
-    mean, low, high = (float(np.exp(x)) for x in (e.mean, e.low, e.high))
-    return Estimate(mean, low, high, e.n)
-
-
-def slope_weights(x: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Weights whose product with values at `x` is their least-squares slope.
-
-    Raises
-    ------
-    ValueError
-        If all of `x` are equal.
-    """
-    offset = np.asarray(x, float) - np.mean(x)
-    if not offset.any():
-        raise ValueError(f"a slope needs two different points; got {x}")
-    return offset / (offset**2).sum()
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A measured value with its interval, and in words the sample that it rests on, as in ``10 × 3``."""
-
-    value: float
-    low: float
-    high: float
-    sample: str = field(default="", compare=False)
-
-    def brief(self, spec: str) -> str:
-        """Value and interval, as in ``21.0 [18.5, 23.5]``; the value alone where it has none, a dash for neither.
-
-        `spec` is as in ``.1f``; zero has no sign.
-        """
-        spec = f"z{spec}"
-        if np.isnan(self.value):
-            return "–"
-        if np.isnan(self.low) or np.isnan(self.high):
-            return f"{self.value:{spec}}"
-        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
-
-
-@dataclass(frozen=True)
-class Band:
-    """Measured values of any shape with an interval around each."""
-
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    def __getitem__(self, index: Any) -> Band:
-        """Part of the values, with their intervals."""
-        return Band(*(np.asarray(values)[index] for values in (self.value, self.low, self.high)))
-
-    def brief(self, spec: str) -> str:
-        """A single value with its interval, as `Interval.brief`."""
-        return Interval(float(self.value), float(self.low), float(self.high)).brief(spec)
+Statistic = Callable[[np.ndarray], Any]
+"""From values (T, K, ...) to what they amount to, of any shape."""
 
 
 class Refused(ValueError):
@@ -171,47 +50,201 @@ class Refused(ValueError):
         self.estimate = estimate
 
 
-def bootstrap(
-    values: np.ndarray,
-    statistic: Callable[[np.ndarray], np.ndarray],
-    separate: bool = False,
-    *,
-    level: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> Interval:
-    """Value and percentile interval of a `statistic` of `values` (T, K, ...): trials drawn within drawn teachers.
+@dataclass(frozen=True)
+class Interval:
+    """A measured value with its interval, or an array of values with an interval each.
 
-    `statistic` maps (..., T, K, ...) with any number of leading draws to (...). With `separate`, values are (T, K, G,
-    ...) for G groups with teachers of their own, and each group is drawn for itself.
+    Attributes
+    ----------
+    value, low, high:
+        Numbers, or arrays of one shape; NaN bounds where there are too few units for an interval.
+    sample:
+        In words what it rests on, as in ``10 × 3``: teachers and trials of each.
+
+    Examples
+    --------
+    >>> f"{Interval(21.04, 18.46, 23.51):.1f}"
+    '21.0 [18.5, 23.5]'
     """
-    found = bands(values, statistic, separate, level=level, resamples=resamples, seed=seed)
-    teachers, trials = values.shape[:2]
-    return Interval(float(found.value), float(found.low), float(found.high), f"{teachers} × {trials}")
+
+    value: Any
+    low: Any
+    high: Any
+    sample: str = field(default="", compare=False)
+
+    def __getitem__(self, index: Any) -> Interval:
+        """Part of an array of values, with their intervals."""
+        value, low, high = (np.asarray(part)[index] for part in (self.value, self.low, self.high))
+        return Interval(value, low, high, self.sample)
+
+    def scaled(self, factor: float) -> Interval:
+        """In another unit: all numbers times a positive `factor`."""
+        value, low, high = (factor * np.asarray(part) for part in (self.value, self.low, self.high))
+        return Interval(value, low, high, self.sample)
+
+    def __str__(self) -> str:
+        return f"{self:.3g}"
+
+    def __format__(self, spec: str) -> str:
+        """Value and interval, as in ``21.0 [18.5, 23.5]``; the value alone where it has none, a dash for neither.
+
+        `spec` formats each number, as in ``.1f``; zero has no sign.
+        """
+        spec = f"z{spec or '.3g'}"
+        if np.isnan(self.value):
+            return "–"
+        if np.isnan(self.low) or np.isnan(self.high):
+            return f"{self.value:{spec}}"
+        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
 
-def bands(
-    values: np.ndarray,
-    statistic: Callable[[np.ndarray], np.ndarray],
-    separate: bool = False,
-    *,
-    level: float = 0.95,
-    resamples: int = 1_000,
-    seed: int = 0,
-) -> Band:
-    """As `bootstrap`, for a `statistic` that maps to any shape: each of its numbers has an interval of its own."""
-    statistics = np.concatenate([statistic(drawn) for drawn in draws(values, separate, resamples, seed)])
-    low, high = np.quantile(statistics, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return Band(np.asarray(statistic(values)), low, high)
+def stack(intervals: Sequence[Interval]) -> Interval:
+    """Several as one, with a new first axis."""
+    value, low, high = (np.array([getattr(one, part) for one in intervals]) for part in ("value", "low", "high"))
+    return Interval(value, low, high)
 
 
-def draws(values: np.ndarray, separate: bool, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """The resampled `values` of `bootstrap`, (draws, T, K, ...), in portions that fit into memory."""
-    generator = np.random.default_rng(seed)
-    teachers, trials = values.shape[:2]
-    groups = values.shape[2:3] if separate else ()
-    own = tuple(np.arange(count) for count in groups)
-    drawn = generator.integers(teachers, size=(resamples, teachers, 1, *groups))
-    within = generator.integers(trials, size=(resamples, teachers, trials, *groups))
-    for part in np.array_split(np.arange(resamples), min(20, resamples)):
-        yield values[(drawn[part], within[part], *own)]
+def by_teacher(values: ArrayLike, teachers: int | None = None) -> np.ndarray:
+    """Values of members (E, ...), teacher by teacher with equally many trials, as units (T, K, ...).
+
+    Without `teachers`, or where there is one, every member is a unit, (E, 1, ...).
+
+    Raises
+    ------
+    ValueError
+        If there is no value, or the values cannot be shared out among the teachers.
+    """
+    array = np.asarray(values, float)
+    if array.ndim == 0 or not len(array):
+        raise ValueError(f"there must be a value for each member; got {values!r}")
+    if teachers is None or teachers == 1:
+        return array[:, None]
+    if teachers < 1 or len(array) % teachers:
+        raise ValueError(f"{len(array)} values cannot be shared out among {teachers} teachers")
+    return array.reshape(teachers, -1, *array.shape[1:])
+
+
+def mean(values: np.ndarray) -> Any:
+    """Over teachers and trials."""
+    return values.mean((0, 1))
+
+
+def jackknife(values: np.ndarray, statistic: Statistic = mean, *, log: bool = False, level: float = LEVEL) -> Interval:
+    """A `statistic` of values (T, K, ...) with its interval, or an interval for each number that it gives.
+
+    Parameters
+    ----------
+    log:
+        Whether to take the interval of the logarithm, back to where it came from: for what is positive by nature.
+        Of several numbers those that are not above zero have no interval.
+    level:
+        The part of intervals that should hold the truth.
+
+    Raises
+    ------
+    Refused
+        If there are fewer than `LEAST` units, the statistic refuses all but one of them, or `log` is asked for of what
+        is not above zero; carries the value.
+    ValueError
+        If the level is no part.
+    """
+    _check_level(level)
+    units, trials = values.shape[:2]
+    whole = np.asarray(statistic(values), float)
+    if units < LEAST:
+        raise Refused(f"an interval needs {LEAST} teachers, or trials of one, or more; got {units}", whole)
+    try:
+        left = np.stack([np.asarray(statistic(np.delete(values, unit, 0)), float) for unit in range(units)])
+    except Refused as error:
+        raise Refused(f"an interval leaves one of {units} units out, and then {error}", whole) from error
+    if log:
+        known = (whole > 0) & (left > 0).all(0)
+        if not known.any() and not np.isnan(whole).all():  # NaN, of what could not be measured, stays NaN
+            raise Refused("an interval on the logarithmic scale needs numbers above 0", whole)
+        value = whole
+        whole, left = (np.log(np.where(known, part, np.nan)) for part in (whole, left))
+    half = scipy.stats.t.ppf(0.5 + level / 2, units - 1) * np.sqrt((units - 1) * left.var(0))
+    found = whole, whole - half, whole + half
+    value, low, high = (value, *map(np.exp, found[1:])) if log else found
+    sample = f"{units} × {trials}"
+    if whole.ndim == 0:
+        return Interval(float(value), float(low), float(high), sample)
+    return Interval(value, low, high, sample)
+
+
+def estimate(values: np.ndarray, statistic: Statistic = mean, *, log: bool = False, level: float = LEVEL) -> Interval:
+    """`jackknife`, and where it refuses the value alone, with bounds that are NaN; other errors as there."""
+    try:
+        return jackknife(values, statistic, log=log, level=level)
+    except Refused as error:
+        value = error.estimate
+        if not isinstance(value, np.ndarray):  # the statistic itself refuses
+            raise
+        unknown = np.full(value.shape, np.nan)
+        return Interval(value[()], unknown[()], unknown[()], f"{values.shape[0]} × {values.shape[1]}")
+
+
+def geometric_mean(values: np.ndarray) -> Any:
+    """Over teachers and trials: of what differs by factors."""
+    return np.exp(np.log(values).mean((0, 1)))
+
+
+def ratio_of_means(values: np.ndarray) -> Any:
+    """Of the first to the second of two values, (T, K, 2), each over teachers and trials."""
+    first, second = values.mean((0, 1))
+    return first / second if second else np.nan
+
+
+def share(values: np.ndarray, of: int = 1, *, level: float = LEVEL) -> Interval:
+    """Which part of some things are so, from the part (T, K) of each member's `of` things: its mean.
+
+    The interval is Clopper and Pearson's, exact for independent things. Things of one teacher are not: there count as
+    many as independent ones would have to be to scatter as the teachers' shares do, and the bounds are widened by what
+    T - 1 degrees of freedom leave open (Korn and Graubard, Survey Methodology 24, 193 (1998)). It is never of width
+    zero: that all were so says only that few are not.
+
+    Raises
+    ------
+    Refused
+        If there are fewer than `LEAST` units; carries the share.
+    ValueError
+        If a value or the level is no part.
+    """
+    _check_level(level)
+    parts = np.asarray(values, float)
+    if parts.ndim != 2 or not ((parts >= 0) & (parts <= 1)).all():
+        raise ValueError(f"shares must be numbers from 0 to 1, one for each member; got {parts.tolist()}")
+    units, trials = parts.shape
+    each = parts.mean(1)
+    p, count = float(each.mean()), float(units * of)
+    if units < LEAST:
+        raise Refused(f"an interval needs {LEAST} teachers, or trials of one, or more; got {units}", p)
+    if count * trials > units:  # else every unit is one yes or no
+        scatter = each.var(ddof=1) / units
+        independent = count if scatter == 0 else min(count, p * (1 - p) / scatter)
+        quantile = 0.5 + level / 2
+        count = independent * (scipy.stats.t.ppf(quantile, count - 1) / scipy.stats.t.ppf(quantile, units - 1)) ** 2
+    yes, tail = p * count, (1 - level) / 2
+    low = scipy.stats.beta.ppf(tail, yes, count - yes + 1) if yes > 0 else 0.0
+    high = scipy.stats.beta.ppf(1 - tail, yes + 1, count - yes) if yes < count else 1.0
+    return Interval(p, float(low), float(high), f"{units} × {trials}")
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, as 0.95; got {level}")
+
+
+def slope_weights(x: ArrayLike) -> np.ndarray:
+    """Weights whose product with values at `x` is their least-squares slope.
+
+    Raises
+    ------
+    ValueError
+        If all of `x` are equal.
+    """
+    points = np.asarray(x, float)
+    offset = points - points.mean()
+    if not offset.any():
+        raise ValueError(f"a slope needs two different points; got {points.tolist()}")
+    return np.asarray(offset / (offset**2).sum())

@@ -26,7 +26,7 @@ def at(y: np.ndarray, index: np.ndarray) -> np.ndarray:
 def log_slope(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Exponent of the power law through y (..., M) at x (M,): least squares in the logarithms, all points alike.
 
-    Unlike `power_law` it takes any number of curves at once, for a bootstrap; nan where y is not positive.
+    Any number of curves at once; nan where y is not positive.
     """
     distance = np.log(x) - np.log(x).mean()
     with np.errstate(divide="ignore", invalid="ignore"):

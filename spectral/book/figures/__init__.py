@@ -1,0 +1,46 @@
+"""The book's figures: their style, what they are made of, and a module for those of a chapter.
+
+A figure of a chapter is a function that is given data and draws; it returns nothing, and the page shows it.
+"""
+
+from spectral.book.figures.drawing import (
+    diagonal,
+    forest,
+    heat,
+    histogram,
+    legend_below,
+    line,
+    matrix,
+    network,
+    pairs,
+    points,
+    reference,
+    shares,
+    spectrum,
+    trials,
+)
+from spectral.book.figures.style import NEGATIVE, NEUTRAL, POSITIVE, ROLES, shades, size_colours, use_style
+
+__all__ = [
+    "NEGATIVE",
+    "NEUTRAL",
+    "POSITIVE",
+    "ROLES",
+    "diagonal",
+    "forest",
+    "heat",
+    "histogram",
+    "legend_below",
+    "line",
+    "matrix",
+    "network",
+    "pairs",
+    "points",
+    "reference",
+    "shades",
+    "shares",
+    "size_colours",
+    "spectrum",
+    "trials",
+    "use_style",
+]

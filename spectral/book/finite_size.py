@@ -1,0 +1,151 @@
+r"""Do mean curves of teachers of several sizes fall on one? Finite-size scaling of pruning curves.
+
+Axes: T teachers, K trials, G settings, S sizes, F features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from spectral.book.transition import GRID, SHAPE, THRESHOLD, master_curves
+from spectral.book.universality import Setting, by_size, together
+from spectral.stats.collapse import Collapse, Curve, collapse, quality
+from spectral.stats.intervals import Interval, Refused, estimate
+
+RESOLUTION = THRESHOLD
+"""Least error of a point in a collapse: differences below the threshold of n_c mean nothing."""
+
+REGION = (-0.5, 0.25)
+"""Distances n/n_c - 1 over which curves are collapsed: outside, all of them are 1, or all are 0."""
+
+_NEAR = slice(*np.searchsorted(GRID, (1 + REGION[0], 1 + REGION[1] + 1e-9)))  # points of GRID in there
+_SHAPE_NEAR = slice(int(np.searchsorted(SHAPE, 1 + REGION[0])), None)
+
+SCALED_BY = 20
+"""Teacher's size in units of which a collapse scales, so that its parameters are independent of the unit."""
+
+BOUNDS = ((0.8, 1.25), (-0.5, 1.5), (-1.0, 1.5))
+"""Between which the parameters (c, a, b) of a collapse are looked for."""
+
+
+def _errors(values: np.ndarray, curves: Callable[[np.ndarray], np.ndarray], average: np.ndarray) -> np.ndarray:
+    """Standard errors over teachers of means over settings, at least `RESOLUTION`.
+
+    `curves` makes a curve of each setting from features, (G, points). Settings have teachers of their own, so that
+    their variances add up; those of four teachers left out in step would be too uncertain to divide by.
+    """
+    left = np.stack([curves(np.delete(values, teacher, 0)) for teacher in range(len(values))])
+    variance = (len(values) - 1) * left.var(0)
+    return np.maximum(np.sqrt(average**2 @ variance), RESOLUTION)
+
+
+def shape_quality(chosen: Sequence[Setting], average: np.ndarray, threshold: float = THRESHOLD) -> Interval:
+    """S of the mean curves at equal n/n_c in `REGION`, n_c each curve's own; `average` (groups, G) makes the curves."""
+    values = together(chosen, threshold)
+    errors = _errors(values, _shapes, average)
+
+    def s(left: np.ndarray) -> float:
+        rows = zip(average @ _shapes(left), errors, strict=True)
+        return quality([Curve(1.0, SHAPE[_SHAPE_NEAR], y, dy) for y, dy in rows])[0]
+
+    return estimate(values, s, log=True)
+
+
+def _shapes(values: np.ndarray) -> np.ndarray:
+    return master_curves(values)[:, _SHAPE_NEAR]
+
+
+def rescale(parameters: np.ndarray, curve: Curve) -> Curve:
+    """Finite-size scaling: n/h_T becomes (n/(c h_T) - 1) s^a, the growth is multiplied by s^b; s = h_T / SCALED_BY."""
+    c, a, b = parameters
+    unit = curve.size / SCALED_BY
+    return Curve(curve.size, (curve.x / c - 1) * unit**a, curve.y * unit**b, curve.dy * unit**b)
+
+
+class Sizes(NamedTuple):
+    """The mean curve of each size: features of all members (T, K, G, F), sizes (S,), which settings make one (S, G)."""
+
+    values: np.ndarray
+    sizes: np.ndarray
+    average: np.ndarray
+    errors: np.ndarray  # (S, points)
+
+    def curves(self, values: np.ndarray) -> list[Curve]:
+        """Mean curves in `REGION`, one for each size."""
+        rows = zip(self.sizes, self.average @ _near(values), self.errors, strict=True)
+        return [Curve(float(size), GRID[_NEAR], y, dy) for size, y, dy in rows]
+
+
+def _near(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values.mean((0, 1))[:, 2:][:, _NEAR])
+
+
+def mean_curves(chosen: Sequence[Setting], threshold: float = THRESHOLD) -> Sizes:
+    """The mean curves of several sizes; raises Refused if there are fewer than two."""
+    sizes, average = by_size(chosen)
+    if len(sizes) < 2:
+        raise Refused(f"a collapse needs two sizes or more; got {sizes.tolist()}")
+    values = together(chosen, threshold)
+    return Sizes(values, sizes, average, _errors(values, _near, average))
+
+
+def collapse_quality(chosen: Sequence[Setting], threshold: float = THRESHOLD) -> Interval:
+    """S of the mean curves of several sizes near the transition, at equal n/h_T.
+
+    One more number for all, by which n is divided, would change nothing: S does not depend on a common scale.
+
+    Raises
+    ------
+    Refused
+        If there are fewer than two sizes.
+    """
+    family = mean_curves(chosen, threshold)
+    return estimate(family.values, lambda left: quality(family.curves(left))[0], log=True)
+
+
+class Fit(NamedTuple):
+    """A collapse: the best parameters (c, a, b), their S, and why they are refused (else empty)."""
+
+    parameters: Interval
+    quality: Interval
+    refused: str
+
+
+def fit_collapse(chosen: Sequence[Setting], threshold: float = THRESHOLD, starts: int = 4) -> Fit:
+    """The parameters of `rescale` that collapse the mean curves of several sizes best, near the transition.
+
+    The search is made afresh without each teacher. What lies at an edge of `BOUNDS`, with all teachers or without one,
+    has no interval: it would move on if it could. Neither has a parameter whose interval reaches beyond what was
+    searched: the data leave it open. So it is with c where a is near 0, since then it is but a common scale.
+
+    Raises
+    ------
+    Refused
+        If there are fewer than two sizes.
+    """
+    family = mean_curves(chosen, threshold)
+
+    def search(values: np.ndarray) -> np.ndarray:
+        best = collapse(family.curves(values), rescale, BOUNDS, starts=starts, tolerance=1e-4)
+        return np.append(best.parameters, np.log(best.quality))
+
+    try:
+        found = estimate(family.values, search)
+    except Refused as error:
+        best = error.estimate
+        if not isinstance(best, Collapse):
+            raise
+        unknown = np.full(len(BOUNDS), np.nan)
+        return Fit(Interval(best.parameters, unknown, unknown), Interval(best.quality, np.nan, np.nan), str(error))
+    low, high = np.transpose(BOUNDS)
+    known = (found.low[:-1] >= low) & (found.high[:-1] <= high)
+    least, most = (np.where(known, end[:-1], np.nan) for end in (found.low, found.high))
+    s = found[-1]
+    return Fit(
+        Interval(found.value[:-1], least, most, found.sample),
+        Interval(np.exp(s.value), np.exp(s.low), np.exp(s.high), s.sample),
+        "",
+    )

@@ -1,0 +1,184 @@
+"""A chapter's page: what every chapter of the book does, on one object that its second cell opens.
+
+    page = Page("05-size", globals())
+
+checks the parameters. From then on the page says which results the chapter shows and obtains them, hands numbers to
+its text, and names under each figure where the numbers come from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from spectral.book import figures, parameters
+from spectral.book.claims import announced
+from spectral.book.markdown import boxes, marked, measured_text, table
+from spectral.book.obtain import Key, obtain, obtain_most, obtain_results, with_settings
+from spectral.lab import presets
+from spectral.lab.collection import Results
+from spectral.lab.config import ExperimentConfig, unknown_name
+from spectral.lab.results import Result
+from spectral.lab.sweep import readable_time
+from spectral.stats.intervals import Interval
+
+MOST_NAMES = 6
+"""How many runs a line of provenance names."""
+
+PUBLISHED_BATCH = 500
+"""Patterns in a batch of the published direct students, which needs as many to train on."""
+
+
+class Page:
+    """One chapter.
+
+    Parameters
+    ----------
+    chapter:
+        Its file's name without ending, as ``05-size``.
+    namespace:
+        The notebook's ``globals()``, with the parameters cell executed.
+
+    Attributes
+    ----------
+    values:
+        The chapter's parameters by name.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is unknown or has another type than declared, before any work.
+    """
+
+    table = staticmethod(table)
+
+    def __init__(self, chapter: str, namespace: Mapping[str, Any]) -> None:
+        self._chapter, self._namespace = chapter, namespace
+        self.values = parameters.checked(namespace)
+        figures.use_style()
+
+    def config(self, **fixed: Any) -> ExperimentConfig:
+        """The chapter's experiment: its parameters where they are fields of `ExperimentConfig`, and `fixed` ones.
+
+        Raises
+        ------
+        ConfigError
+            If a value is impossible.
+        """
+        names = {field.name for field in fields(ExperimentConfig)}
+        return ExperimentConfig.from_mapping({n: v for n, v in self.values.items() if n in names} | fixed)
+
+    def twins(self, config: ExperimentConfig) -> dict[str, ExperimentConfig]:
+        """A spectral configuration and its controls, by role; where patterns are few, without the published one.
+
+        A line says so: the published settings need `PUBLISHED_BATCH` patterns in a batch.
+        """
+        twins = {"spectral": config, "lasso": config.direct_twin("lasso"), "matched": config.direct_twin()}
+        if config.train_patterns >= PUBLISHED_BATCH:
+            return twins | {"published": config.direct_twin("published")}
+        print(f"left out: the published direct students need {PUBLISHED_BATCH} training patterns")
+        return twins
+
+    def obtain(self, configs: Mapping[Key, ExperimentConfig]) -> dict[Key, Result]:
+        """`spectral.book.obtain.obtain` with the chapter's patience."""
+        return obtain(configs, self.values["patience"])
+
+    def results(self, *designs: str, needed: str = "", **wanted: Any) -> Results:
+        """The results of the chapter's preset, with its settings: of some designs, and of what else is `wanted`.
+
+        `wanted` is as in `spectral.lab.collection.Results.select`. If one experiment is `needed`, by name, others may
+        be missing; see `spectral.book.obtain.obtain_most`.
+
+        Raises
+        ------
+        ConfigError, NotTrained
+            As in `spectral.book.obtain`.
+        """
+        every = Results(presets.experiments(self.values["preset"]), _no_result)
+        chosen = with_settings(every.select(design=designs, **wanted), self.values.get("settings", ""))
+        if needed:
+            return obtain_most(chosen, self.values["patience"], needed)
+        return obtain_results(chosen, self.values["patience"])
+
+    def widths(self, available: Sequence[int] | None = None) -> list[int]:
+        """The chapter's parameter `widths` as numbers, smallest first.
+
+        Raises
+        ------
+        ConfigError
+            If it holds anything else, or a width that is not `available`.
+        """
+        return parameters.parse_widths(self.values["widths"], available)
+
+    def say(self, spec: str = "", /, **values: object) -> None:
+        """Hand numbers to the chapter's text, where ``{glue:text}`` shows them by name.
+
+        With a `spec`, as in ``.1f``, numbers and intervals are formatted by it. None and NaN are a dash: a thin preset
+        has no such thing.
+        """
+        from myst_nb import glue
+
+        for name, value in values.items():
+            glue(name, _said(value, spec), display=False)
+
+    def verdict(self, *claims: str) -> Any:
+        """The boxes of some claims, as they were announced: statement, what was measured, the rule, the verdict."""
+        entries = {entry["id"]: entry for entry in announced()}
+        for claim in claims:
+            if claim not in entries:
+                raise unknown_name("claim", claim, entries)
+        return boxes([entries[claim] for claim in claims])
+
+    def say_claims(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Hand a ledger to the text: of claim "size" the names ``size.statement``, ``.measured`` and ``.verdict``."""
+        for entry in entries:
+            texts = {
+                "statement": entry["statement"],
+                "measured": "; ".join(map(measured_text, entry["parts"])),
+                "verdict": marked(entry["verdict"]),
+            }
+            self.say(**{f"{entry['id']}.{name}": text for name, text in texts.items()})
+
+    def provenance(self, *results: Result) -> Any:
+        """Show the figure that was drawn, and under it in a line of Markdown where its numbers come from.
+
+        How many trials, what trained them, for how long, and how to repeat it.
+        """
+        import matplotlib.pyplot as plt
+        from IPython.display import Markdown
+
+        if plt.get_fignums():
+            plt.show()
+        first = results[0].provenance
+        count = f"{_count(results, 'teachers')} × {_count(results, 'trials')}, {_count(results, 'epochs')}"
+        seconds = sum(result.provenance["cpu_seconds"] for result in results)
+        machine = first["machine"].replace(", 1 threads", ", 1 thread")  # as early runs have it
+        names = ", ".join(f"`{result.provenance['hash']}`" for result in results[:MOST_NAMES])
+        if len(results) > MOST_NAMES:
+            names += f" and {len(results) - MOST_NAMES} more (all are listed by `python -m spectral status`)"
+        return Markdown(
+            f"*{count}; trained in {readable_time(seconds)} of processor time on "
+            f"{machine} ({first['device']}), torch {first['torch'].split('+')[0]}, {first['date'][:10]}. "
+            f"Runs {names}. To repeat:* `{parameters.papermill_command(self._chapter, self._namespace)}`"
+        )
+
+
+def _said(value: object, spec: str) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, Interval) or (spec and not isinstance(value, str)):
+        return format(value, f"z{spec}" if isinstance(value, float) else spec)  # zero has no sign
+    return str(value)
+
+
+def _no_result(experiment: presets.Experiment) -> Result:
+    raise NotImplementedError(f"{experiment.name} was chosen from, not asked for")
+
+
+def _count(results: Sequence[Result], what: str) -> str:
+    """How many there are of something, as in ``1 teacher`` or ``500 to 2,000 epochs``."""
+    numbers = sorted({getattr(result.config, what) for result in results})
+    ends = " to ".join(f"{number:,}" for number in numbers[:: max(1, len(numbers) - 1)])
+    return f"{ends} {what if numbers[-1] > 1 else what[:-1]}"

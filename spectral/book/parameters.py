@@ -1,0 +1,110 @@
+"""A chapter's parameters: declared with types in its first code cell, checked before any work.
+
+The cell is tagged ``parameters`` and holds lines as ``student_hidden: int = 60  # hidden nodes of the student``;
+papermill puts the caller's values into a cell after it. Papermill itself only warns of a name that it does not know
+and checks no type, so this does both.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from spectral.lab.config import ConfigError, check_type, unknown_name
+
+_INJECTED = "# Parameters"  # how papermill begins the cell that it adds
+
+
+class Parameter(NamedTuple):
+    """A parameter as its chapter declares it."""
+
+    kind: str
+    default: Any
+
+
+def declared(namespace: Mapping[str, Any]) -> dict[str, Parameter]:
+    """The annotated assignments of the notebook cells so far, by name."""
+    found = {}
+    for _, statement in _statements(namespace):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
+            kind, default = ast.unparse(statement.annotation), ast.literal_eval(statement.value)
+            found[statement.target.id] = Parameter(kind, default)
+    if not found:  # nbval keeps no history of cells, and injects nothing: values are defaults
+        annotations = namespace.get("__annotations__", {})
+        found = {name: Parameter(kind.__name__, namespace[name]) for name, kind in annotations.items()}
+    return found
+
+
+def checked(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """The chapter's parameters and their values.
+
+    Raises
+    ------
+    ConfigError
+        If papermill was given a name that the parameters cell does not declare (a misspelled or unused parameter), or
+        a parameter has another type than declared.
+    """
+    known = declared(namespace)
+    for cell, statement in _statements(namespace):
+        if cell.startswith(_INJECTED) and isinstance(statement, ast.Assign):
+            for target in statement.targets:
+                if isinstance(target, ast.Name) and target.id not in known:
+                    raise unknown_name("parameter", target.id, known)
+    return {name: check_type(name, namespace[name], parameter.kind) for name, parameter in known.items()}
+
+
+def _statements(namespace: Mapping[str, Any]) -> Iterator[tuple[str, ast.stmt]]:
+    """The statements of the notebook cells so far, each with the text of its cell."""
+    for cell in namespace["In"]:
+        try:
+            statements = ast.parse(cell).body
+        except SyntaxError:  # a cell with a magic: no parameters in there
+            continue
+        yield from ((cell, statement) for statement in statements)
+
+
+def papermill_command(chapter: str, namespace: Mapping[str, Any]) -> str:
+    """The shell command that executes a chapter again, with the parameters that are not at their defaults.
+
+    Texts are passed raw (``-r``): papermill would take ``-p widths 60`` for a number.
+    """
+    changed = [
+        f" -{'r' if parameter.kind == 'str' else 'p'} {name} {shlex.quote(str(namespace[name]))}"
+        for name, parameter in declared(namespace).items()
+        if namespace[name] != parameter.default
+    ]
+    return f"papermill book/{chapter}.ipynb out.ipynb{''.join(changed)}"
+
+
+def parse_widths(text: str, available: Iterable[int] | None = None) -> list[int]:
+    """The student widths that a chapter is asked to show, as in ``"10 40 500"``, smallest first.
+
+    Raises
+    ------
+    ConfigError
+        If the text holds no whole numbers above zero, or a width that is not `available` (that the preset has not).
+    """
+    asked = text.split()
+    if available is None:
+        if not asked or not all(re.fullmatch("0*[1-9][0-9]*", width) for width in asked):
+            raise ConfigError(f"widths must hold whole numbers of nodes with spaces between, as 60 200; got {text!r}")
+    else:
+        known = sorted(set(available))
+        if not asked or not set(asked) <= set(map(str, known)):
+            raise ConfigError(f"widths must be some of {' '.join(map(str, known))}; got {text!r}")
+    return sorted(set(map(int, asked)))
+
+
+def check_between(name: str, value: float, low: float, high: float) -> None:
+    """Raise ConfigError unless a parameter lies between two bounds, both excluded."""
+    if not low < value < high:
+        raise ConfigError(f"{name} must lie between {low:g} and {high:g} (both excluded); got {value}")
+
+
+def check_least(name: str, value: float, least: float) -> None:
+    """Raise ConfigError unless a parameter is at least as large as that."""
+    if not value >= least:
+        raise ConfigError(f"{name} must be at least {least:g}; got {value}")

@@ -1,0 +1,121 @@
+"""The figures of some chapters: what is drawn where, from numbers that are given."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from collections.abc import Callable, Iterator
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+
+from spectral.book.figures import ROLES, cost, error, size, spectra, training
+from spectral.stats.intervals import Interval
+
+
+@pytest.fixture
+def drawn() -> Iterator[Callable[[], list[Axes]]]:
+    """What has been drawn: the axes of the open figure."""
+    yield lambda: plt.gcf().axes
+    plt.close("all")
+
+
+def values(*numbers: float) -> Interval:
+    array = np.array(numbers)
+    return Interval(array, 0.9 * array, 1.1 * array)
+
+
+def legend() -> list[str]:
+    (found,) = plt.gcf().legends
+    return [text.get_text() for text in found.get_texts()]
+
+
+def labels(*roles: str) -> list[str]:
+    return [ROLES[role].label for role in roles]
+
+
+def test_learning_curves_have_a_panel_for_each_title(drawn):
+    errors = {"spectral": np.array([[1.0, 2.0], [0.1, 0.3]]), "matched": np.array([[1.0, 1.0], [0.5, 0.5]])}
+    training.learning_curves([0, 10], {"training": errors, "test": errors})
+    assert [ax.get_title() for ax in drawn()] == ["training", "test"]
+    assert [line.get_ydata().tolist() for line in drawn()[0].lines[:3]] == [[1, 0.1], [2, 0.3], [1.5, 0.2]]
+    assert drawn()[0].get_legend_handles_labels()[1] == labels("spectral", "matched")
+    assert [ax.get_xlabel() for ax in drawn()] == ["", "epoch"]
+
+
+def test_spectra_stand_in_rows_of_widths(drawn):
+    roles = {"spectral": values(5, 3), "lasso": values(4, 4)}
+    spectra.histograms(
+        [0.0, 0.5, 1.0], {60: {"score": roles, "product": roles}, 200: {"score": roles, "product": roles}}
+    )
+    assert [ax.get_title() for ax in drawn()] == ["$h_S$ = 60"] * 2 + ["$h_S$ = 200"] * 2
+    assert [ax.get_xlabel() for ax in drawn()] == ["", "", "score", "product"]
+    assert [ax.get_ylim()[1] for ax in drawn()] == [120, 120, 400, 400]
+    assert legend() == labels("spectral", "lasso")
+
+
+def test_nodes_above_a_threshold_are_compared_with_the_teacher(drawn):
+    spectra.above([0.01, 0.1], {"spectral": values(25, 20)}, 20, 0.05)
+    (ax,) = drawn()
+    assert ax.lines[0].get_ydata().tolist() == [25, 20]
+    assert [text.get_text().strip() for text in ax.texts] == ["$h_T$", "threshold"]
+    assert ax.lines[2].get_xdata() == [0.05, 0.05]
+
+
+def test_a_node_is_coloured_by_how_it_ends(drawn):
+    """The first falls below the threshold and comes back, the second falls below it at the end."""
+    scores = np.array([[0.5, 0.6], [0.01, 0.3], [1.0, 0.01]])
+    spectra.opening([1, 10, 100], scores, {"spectral": values(2, 1, 0)}, 0.05, (0.01, 0.05))
+    above, below = drawn()
+    dead, alive, _ = above.lines
+    assert dead.get_ydata().tolist() == [0.6, 0.3, 0.01]
+    assert alive.get_ydata().tolist() == [0.5, 0.01, 1.0]
+    assert alive.get_color() == ROLES["spectral"].colour
+    assert above.get_legend_handles_labels()[1] == ["is dead at the end", "survives"]
+    assert below.get_title() == "scores from 0.01 to 0.05 of the largest"
+    assert below.lines[0].get_ydata().tolist() == [2, 1, 0]
+    plt.close("all")
+    spectra.opening([1, 10, 100], scores[:, :1], {"spectral": values(2, 1, 0)}, 0.05, (0.01, 0.05))
+    assert drawn()[0].get_legend_handles_labels()[1] == ["survives"], "nobody died"
+
+
+def test_sizes_are_compared_with_all_nodes_and_with_the_teacher(drawn):
+    sizes = {"spectral": values(10, 21), "published": values(10, 150)}
+    size.against_width([10, 200], {"by the norm": sizes, "by the product": sizes}, 20)
+    assert [ax.get_title() for ax in drawn()] == ["by the norm", "by the product"]
+    every, one, other, teacher = drawn()[0].lines
+    assert every.get_ydata().tolist() == [10, 200]
+    assert (one.get_ydata().tolist(), other.get_ydata().tolist()) == ([10, 21], [10, 150])
+    assert teacher.get_ydata() == [20, 20]
+    assert legend() == labels("spectral", "published")
+
+
+def test_sizes_in_time_have_epochs_of_their_own(drawn):
+    size.against_time({"spectral": ([1, 10], values(200, 22)), "lasso": ([5, 10, 20], values(9, 8, 7))}, 20)
+    (ax,) = drawn()
+    assert [line.get_xdata().tolist() for line in ax.lines[:2]] == [[1, 10], [5, 10, 20]]
+    assert legend() == labels("spectral", "lasso")
+
+
+def test_errors_share_their_axes(drawn):
+    error.against_width([10, 200], {"one": {"spectral": values(3, 1)}, "other": {"spectral": values(9, 1)}}, 20)
+    assert [ax.get_title() for ax in drawn()] == ["one", "other"]
+    assert drawn()[0].get_ylim() == drawn()[1].get_ylim()
+    assert drawn()[1].lines[0].get_ydata().tolist() == [9, 1]
+    assert drawn()[1].get_xlabel() == "student width $h_S$"
+
+
+def test_cost_has_a_line_for_each_mode_that_was_measured(drawn):
+    some = [{"low": 1.0, "median": 2.0, "high": 4.0}, {"low": 3.0, "median": 5.0, "high": 6.0}]
+    sizes = {"members": [1, 30], "widths": [60, 1_000], "members_width": 200, "widths_members": 30}
+    cost.against_sizes(
+        sizes, {"members": {"eager": some, "compiled": None}, "widths": {"eager": some, "compiled": some}}
+    )
+    members, widths = drawn()
+    assert [len(ax.containers) for ax in (members, widths)] == [1, 2]
+    assert members.containers[0].lines[0].get_ydata().tolist() == [2.0, 5.0]
+    bars = [path.vertices[:, 1].tolist() for path in members.containers[0].lines[2][0].get_paths()]
+    assert bars == [[1.0, 4.0], [3.0, 6.0]]
+    assert [tick.get_text() for tick in widths.get_xticklabels()] == ["60", "1,000"]

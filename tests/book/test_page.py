@@ -1,0 +1,221 @@
+"""A chapter's page: its parameters, what it obtains, what it says and where its numbers come from."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pytest
+from standin import config, trainer
+
+from spectral import ConfigError
+from spectral.book import page as module
+from spectral.book.claims import announced
+from spectral.book.obtain import NotTrained
+from spectral.book.page import MOST_NAMES, Page
+from spectral.lab.collection import MissingResult
+from spectral.lab.results import Result, run
+from spectral.lab.store import Store
+from spectral.stats.intervals import Interval
+
+CELL = """
+student_hidden: int = 40  # nodes
+threshold: float = 0.05
+widths: str = '10 30'
+preset: str = 'smoke'
+settings: str = ''
+patience: float = 1.0
+"""
+
+
+@pytest.fixture
+def store(monkeypatch, tmp_path) -> Store:
+    monkeypatch.setenv("SPECTRAL_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("SPECTRAL_STORE", str(tmp_path / "store"))
+    return Store.default()
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """A function that opens a page with other parameters, as papermill would give them; and the style is not set."""
+    monkeypatch.setattr(module.figures, "use_style", lambda: None)
+
+    def open_page(injected: str = "") -> Page:
+        namespace: dict[str, Any] = {}
+        exec(CELL + injected, namespace)
+        return Page("05-size", namespace | {"In": ["", CELL, f"# Parameters\n{injected}"]})
+
+    return open_page
+
+
+@pytest.fixture
+def said(monkeypatch) -> dict[str, str]:
+    """What has been handed to the text."""
+    found: dict[str, str] = {}
+    monkeypatch.setattr("myst_nb.glue", lambda name, value, display: found.__setitem__(name, value))
+    return found
+
+
+def test_a_page_checks_its_parameters(opened):
+    page = opened("student_hidden = 7")
+    assert page.values == {
+        "student_hidden": 7, "threshold": 0.05, "widths": "10 30", "preset": "smoke", "settings": "", "patience": 1.0,
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="unknown parameter 'studnt_hidden'; did you mean 'student_hidden'"):
+        opened("studnt_hidden = 7")
+    with pytest.raises(ConfigError, match="threshold must be of type float; got 'low'"):
+        opened("threshold = 'low'")
+
+
+def test_config_takes_the_fields_and_leaves_the_rest(opened):
+    found = opened("student_hidden = 7").config(activation="erf")
+    assert (found.student_hidden, found.activation, found.learning_rate) == (7, "erf", 0.005)
+    assert opened().config(student_hidden=9).student_hidden == 9
+    with pytest.raises(ConfigError, match="student_hidden must be at least 1; got 0"):
+        opened("student_hidden = 0").config()
+
+
+def test_twins_by_role(opened, capsys):
+    page = opened()
+    whole = page.config()
+    assert page.twins(whole) == {
+        "spectral": whole,
+        "lasso": whole.direct_twin("lasso"),
+        "matched": whole.direct_twin(),
+        "published": whole.direct_twin("published"),
+    }
+    assert capsys.readouterr().out == ""
+    few = page.config(patterns=600, batch_size=100)  # 480 to train on
+    assert list(page.twins(few)) == ["spectral", "lasso", "matched"]
+    assert capsys.readouterr().out == "left out: the published direct students need 500 training patterns\n"
+    assert "published" in page.twins(page.config(patterns=625, batch_size=100)), "500 are enough"
+
+
+def test_a_page_has_its_patience(opened, store, small):
+    assert opened().obtain({"small": small})["small"].config == small
+    with pytest.raises(NotTrained, match="more than the 0 minutes of its parameter patience"):
+        opened("patience = 0.0").obtain({"another": small.direct_twin()})
+
+
+def test_results_are_those_of_the_preset_with_its_settings(opened, store):
+    results = opened("settings = 'test_patterns=400'").results("grid", "long", student="spectral", student_hidden=[30])
+    assert [experiment.name for experiment in results] == ["grid/spectral/30", "long/spectral/30"]
+    found = results.table("design")
+    assert {design: result.config.epochs for design, result in found.items()} == {"grid": 2, "long": 3}
+    assert all(result.config.test_patterns == 400 for result in found.values())
+    with pytest.raises(MissingResult):
+        results.named("grid/spectral/10")
+
+
+def test_impossible_results_are_refused_before_any_work(opened, store):
+    with pytest.raises(ConfigError, match="unknown preset 'papr'; did you mean 'paper'"):
+        opened("preset = 'papr'").results("grid")
+    with pytest.raises(ConfigError, match="the same, which this chapter compares"):
+        opened("settings = 'student_hidden=50'").results("grid")
+    with pytest.raises(NotTrained, match="python -m spectral sweep paper"):
+        opened("preset = 'paper'").results("grid", student="spectral")
+    assert not store.local.exists()
+
+
+def test_where_one_is_needed_others_may_be_missing(opened, store, capsys):
+    opened().results("grid", student="spectral", student_hidden=10)
+    page = opened("patience = 0.0")
+    results = page.results("grid", needed="grid/spectral/10", student="spectral")
+    assert [experiment.name for experiment in results] == ["grid/spectral/10"]
+    assert capsys.readouterr().out.startswith("left out: 1 settings. 1 of the 2 runs")
+    with pytest.raises(NotTrained):
+        page.results("grid", needed="grid/spectral/30", student="spectral")
+
+
+def test_widths(opened):
+    assert opened().widths() == [10, 30]
+    assert opened("widths = '500'").widths([10, 500]) == [500]
+    with pytest.raises(ConfigError, match="widths must be some of 10 500; got '10 30'"):
+        opened().widths([10, 500])
+
+
+def test_numbers_are_handed_to_the_text(opened, said):
+    page, nan = opened(), float("nan")
+    page.say(".1f", size=Interval(21.04, 18.46, 23.51), slope=-0.14, alone=Interval(3.0, nan, nan), word="high")
+    page.say(none=None, nothing=nan, whole=3, interval=Interval(1.234, 1.0, 2.0))
+    page.say(".2f", none_too=None, nothing_too=nan, unmeasured=Interval(nan, nan, nan))
+    assert said == {
+        "size": "21.0 [18.5, 23.5]",
+        "slope": "-0.1",
+        "alone": "3.0",
+        "word": "high",
+        "none": "–",
+        "nothing": "–",
+        "whole": "3",
+        "interval": "1.23 [1, 2]",
+        "none_too": "–",
+        "nothing_too": "–",
+        "unmeasured": "–",
+    }
+
+
+def test_tables_are_markdown(opened):
+    text = opened().table(("n", "size"), (1, f"{Interval(2.0, 1.5, 2.5):.1f}")).data
+    assert text.splitlines() == ["| n | size |", "| --- | --- |", "| 1 | 2.0 [1.5,\u00a02.5] |"]
+
+
+def test_boxes_come_from_what_was_announced(opened):
+    assert "✔ reproduced" in opened().verdict("size").data
+    assert opened().verdict("size", "gap").data.count(":::{admonition}") == 2
+    with pytest.raises(ConfigError, match="unknown claim 'sise'; did you mean 'size'"):
+        opened().verdict("sise")
+
+
+def test_every_claim_is_said(opened, said):
+    opened().say_claims(announced())
+    entries = {entry["id"]: entry for entry in announced()}
+    assert len(said) == 3 * len(entries)
+    for name, entry in entries.items():
+        assert said[f"{name}.statement"] == entry["statement"]
+        assert said[f"{name}.verdict"].endswith(entry["verdict"])
+        assert said[f"{name}.measured"].count("; ") == len(entry["parts"]) - 1
+
+
+@pytest.fixture
+def results(store, tmp_path) -> list[Result]:
+    """More than are named, of two members each."""
+    return [run(config(width), store=store, trainer=trainer(tmp_path / "log")) for width in range(1, MOST_NAMES + 2)]
+
+
+def test_provenance_says_where_numbers_come_from(opened, results):
+    one = results[0]
+    text = opened("student_hidden = 7").provenance(one).data
+    assert text.startswith("*1 teacher × 2 trials, 2,000 epochs; trained in about 0 s of processor time on ")
+    assert f" torch {one.provenance['torch'].split('+')[0]}, {one.provenance['date'][:10]}. " in text
+    assert f"Runs `{one.config.hash()}`. To repeat:*" in text
+    assert text.endswith(" `papermill book/05-size.ipynb out.ipynb -p student_hidden 7`")
+
+
+def test_provenance_names_a_few_of_many(opened, results):
+    text = opened().provenance(*results).data
+    assert [result.config.hash() in text for result in results] == [True] * MOST_NAMES + [False]
+    assert " and 1 more (all are listed by `python -m spectral status`)" in text
+
+
+def test_provenance_counts_what_differs(opened, results):
+    """From the fewest to the most; whatever the results are otherwise."""
+    changed = []
+    for epochs, teachers in ((500, 1), (2_000, 10), (1_000, 4)):
+        settings = SimpleNamespace(epochs=epochs, teachers=teachers, trials=3)
+        changed.append(SimpleNamespace(config=settings, provenance=results[0].provenance))
+    assert opened().provenance(*changed).data.startswith("*1 to 10 teachers × 3 trials, 500 to 2,000 epochs;")
+
+
+def test_provenance_shows_what_was_drawn_and_nothing_else(opened, results, monkeypatch):
+    shown: list[list[int]] = []
+    monkeypatch.setattr(plt, "show", lambda: shown.append(plt.get_fignums()))
+    page = opened()
+    page.provenance(results[0])
+    assert shown == []
+    figure = plt.figure()
+    page.provenance(results[0])
+    plt.close(figure)
+    assert shown == [[figure.number]]

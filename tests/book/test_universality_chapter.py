@@ -1,0 +1,209 @@
+"""What the chapter on universality adds to its analyses, on planted curves; and what its figures draw."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from planted import SIZES, planted
+
+from spectral import ExperimentConfig
+from spectral.book import finite_size, transition, universality
+from spectral.book.figures import transition as draw
+from spectral.book.universality import Both, Setting
+from spectral.lab.collection import Results
+from spectral.lab.presets import experiments
+from spectral.stats.intervals import Interval, Refused, estimate, jackknife, stack
+
+
+def test_a_curve_relative_to_the_teacher_has_a_point_for_every_node():
+    """Growth 1 and 3 with no node, half of that with one of two, in the two teachers; none with all."""
+    setting = Setting(2, 1, np.array([[[1.0, 0.5, 0.0]], [[3.0, 1.5, 0.0]]]))
+    u, growth = universality.relative_curve(setting)
+    assert u.tolist() == [0, 0.5, 1, 1.5]
+    assert growth.value.tolist() == [2, 1, 0, 0]
+    assert universality.relative_curve(setting, 0.5)[0].tolist() == [0, 0.5]
+
+
+def test_the_mean_gap_is_taken_between_students_and_their_own_teachers():
+    """Students are 0.1 better in one setting and 0.3 in the other, at half of the teacher's nodes; teachers differ."""
+    teachers = [Setting(size, 1, np.linspace(1, 0, size + 1) * np.array([1, 2, 4])[:, None, None]) for size in (4, 6)]
+    students = [
+        one._replace(grown=np.repeat(one.grown, 2, 1) - gap) for one, gap in zip(teachers, (0.1, 0.3), strict=True)
+    ]
+    found = universality.mean_gap(Both(students, teachers), 0.5)
+    assert (found.value, found.low, found.high) == pytest.approx((-0.2, -0.2, -0.2))
+
+
+def test_both_sides_come_in_the_order_of_the_experiments(monkeypatch):
+    monkeypatch.setattr(universality, "students", lambda results, one: f"students of {one}")
+    monkeypatch.setattr(universality, "teachers", lambda results, one: f"teachers of {one}")
+    found = universality.both(None, ["b", "a"])
+    assert found == (["students of b", "students of a"], ["teachers of b", "teachers of a"])
+
+
+def test_teachers_are_named_by_what_they_are():
+    config = ExperimentConfig(teacher_hidden=40, input_dim=5)
+    assert universality.named_teachers(config) == "relu, two layers, $h_T$ = 40, $d$ = 5"
+    config = ExperimentConfig(teacher_hidden=40, input_dim=20, teacher="committee", activation="erf")
+    assert universality.named_teachers(config) == "erf, committee, $h_T$ = 40, $d$ = 20"
+
+
+@pytest.mark.parametrize(("teachers", "known"), [(4, True), (3, False)])
+def test_three_teachers_give_a_gain_without_an_interval(monkeypatch, teachers, known):
+    """Every curve is held out from two others at least, so that three cannot be left one out of."""
+    chosen = [one for one in experiments("paper") if one.varied == "teacher" and one.config.input_dim == 10][1:3]
+    curves = {one.config: planted(one.config.teacher_hidden).grown[:teachers] for one in chosen}
+    results = Results(chosen, lambda one: SimpleNamespace(config=one.config))
+    for module in (transition, universality):
+        monkeypatch.setattr(module, "pruning_curves", lambda result: curves[result.config])
+    sizes, found = universality.gains_by_size(results, chosen)
+    assert sizes.tolist() == [10, 20]
+    assert np.isfinite(found.value).all()
+    assert np.isfinite(found.low).all() == known
+
+
+def test_a_statistic_that_needs_all_units_has_a_value_and_no_interval():
+    def least_three(values):
+        if len(values) < 3:
+            raise Refused(f"three are needed; got {len(values)}")
+        return values.mean((0, 1))
+
+    values = np.array([[[1.0, 2.0]], [[3.0, 4.0]], [[5.0, 6.0]]])
+    with pytest.raises(Refused, match="leaves one of 3 units out, and then three are needed; got 2") as refused:
+        jackknife(values, least_three)
+    assert refused.value.estimate.tolist() == [3, 4]
+    found = estimate(values, least_three)
+    assert found.value.tolist() == [3, 4]
+    assert np.isnan([found.low, found.high]).all()
+    with pytest.raises(Refused, match="three are needed; got 2"):
+        estimate(values[:2], least_three)
+
+
+def test_errors_of_a_collapse_do_not_depend_on_which_teachers_are_left_out_together():
+    """Settings have teachers of their own: numbering those of one setting otherwise is the same sample."""
+    settings = [planted(size, dim=dim) for size in (20, 40) for dim in (5, 10)]
+    other = [*settings[:3], settings[3]._replace(grown=settings[3].grown[[2, 0, 3, 1]])]
+    one, again = (finite_size.mean_curves(chosen) for chosen in (settings, other))
+    assert again.errors == pytest.approx(one.errors)
+    means = np.stack([setting.grown.mean(1) for setting in settings[:2]])  # (G, T, N)
+    expected = np.sqrt((means.var(1, ddof=1) / 4).sum(0)) / 2
+    assert one.errors[0][0] == pytest.approx(expected[10])  # u = 0.5 of 20 nodes
+    qualities = [finite_size.shape_quality(chosen, one.average).value for chosen in (settings, other)]
+    assert qualities[0] == pytest.approx(qualities[1])
+
+
+def test_a_collapse_at_the_edge_has_no_interval():
+    """No c within the bounds brings these together; what is found is told, and nothing of how sure it is."""
+    settings = [planted(size, ratio) for size, ratio in zip(SIZES, (0.5, 0.6, 0.65, 0.7), strict=True)]
+    fit = finite_size.fit_collapse(settings, starts=1)
+    assert fit.refused
+    assert np.isfinite([*fit.parameters.value, fit.quality.value]).all()
+    assert np.isnan([*fit.parameters.low, *fit.parameters.high, fit.quality.low, fit.quality.high]).all()
+
+
+@pytest.fixture
+def drawn():
+    """What is drawn by a call: the axes of its figure."""
+    yield lambda: plt.gcf().axes
+    plt.close("all")
+
+
+def values(*numbers: float) -> Interval:
+    array = np.array(numbers)
+    return Interval(array, array - 0.1, array + 0.1)
+
+
+def curve(*numbers: float) -> draw.Curve:
+    return np.linspace(0, 1, len(numbers)), values(*numbers)
+
+
+def labels(ax: plt.Axes) -> list[str]:
+    return ax.get_legend_handles_labels()[1]
+
+
+def test_committees_are_told_apart_by_activation(drawn):
+    three = {what: curve(1, 0.5, 0) for what in ("students", "product", "theory")}
+    draw.committees({("erf", 20): three, ("relu", 20): three, ("erf", 40): three})
+    relu, erf = drawn()
+    assert labels(relu) == ["students, $h_T$ = 20", "ranked by the product", "theory"]
+    assert labels(erf) == ["students, $h_T$ = 20", "students, $h_T$ = 40", "ranked by the product", "theory"]
+    assert len(erf.lines) == 7  # three of each, and the teacher's size
+    assert [ax.get_title() for ax in (relu, erf)] == ["committees, relu", "committees, erf"]
+
+
+def test_pruning_curves_have_bands_where_they_do_not_hide_each_other(drawn):
+    sides = {5: curve(1, 0.2, 0.01), 10: curve(1, 0.1, 0.01)}
+    draw.pruning(sides, sides, 0.001)
+    linear, logarithmic = drawn()
+    assert len(linear.collections) == 4
+    assert len(logarithmic.collections) == 0
+    assert len(logarithmic.lines) == 6  # with the teacher's size and the threshold
+    assert labels(linear) == ["$h_T$ = 5", "$h_T$ = 10"]
+    assert (logarithmic.get_yscale(), logarithmic.get_ylim()) == ("log", (1e-4, 1.5))
+
+
+def test_rounding_is_compared_with_one_node(drawn):
+    sizes = np.array([5, 20])
+    found = {"spectral": values(0.5, 0.2), "teacher": values(0.4, 0.3)}
+    draw.rounding(sizes, found, found)
+    above, below = drawn()
+    (inverse,) = (one for one in above.lines if one.get_label() == "1/$h_T$")
+    assert inverse.get_ydata().tolist() == pytest.approx([0.4, 0.1])
+    assert [tick.get_text() for tick in below.get_xticklabels()] == ["5", "20"]
+    assert labels(above)[1:] == ["students", "teachers themselves"]
+
+
+def test_sliding_exponents_have_a_limit_only_where_theory_has_one(drawn):
+    roles = {role: values(1, 2) for role in ("spectral", "wide", "teacher")}
+    draw.sliding([0.1, 0.2], {"one": roles, "other": roles}, {"one": 2.1}, (0.1, 0.5), 0.001)
+    one, other = drawn()
+    assert labels(one) == ["students, $n_c$ at 0.001", "at 0.01", "teachers themselves"]
+    assert [len(ax.lines) for ax in (one, other)] == [4, 3]
+    assert one.lines[-1].get_ydata() == [2.1, 2.1]
+
+
+def test_gains_are_compared_with_none(drawn):
+    draw.gains(np.array([5, 160]), values(0.5, -0.1))
+    (ax,) = drawn()
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["5", "160"]
+    assert "both predict equally well" in [text.get_text() for text in ax.texts]
+
+
+def test_a_collapse_shows_curves_and_below_what_is_left(drawn):
+    three = stack([values(1, 0), values(1, 0.5), values(1, 1)])
+    left = stack([values(0, -0.5), values(0, 0), values(0, 0.5)])
+    draw.collapse([0, 1], {"sizes": (list("abc"), three, left), "tasks": (list("ab"), three[:2], left[:2])})
+    assert [labels(ax) for ax in drawn()[::2]] == [["a", "b", "c"], ["a", "b"]]
+    assert [ax.get_title() for ax in drawn()] == ["different sizes", "", "different tasks", ""]
+    assert [line.get_ydata().tolist() for line in drawn()[1].lines[:3]] == left.value.tolist()
+    assert len({line.get_linestyle() for line in drawn()[0].lines}) == 3
+
+
+def test_maps_stand_one_below_the_other(drawn):
+    grid = stack([values(1.0, 0.5), values(np.nan, 1.2)])
+    draw.maps({"students": grid, "teachers themselves": grid}, [5, 20], [10, 40])
+    assert [ax.get_title() for ax in drawn()] == ["$n_c/h_T$, students", "$n_c/h_T$, teachers themselves"]
+    assert [text.get_text() for text in drawn()[0].texts[:2]] == ["1.00", "[0.90, 1.10]"]
+    assert len(drawn()[0].texts) == 6
+
+
+def test_conditions_are_rows_with_titles(drawn):
+    draw.conditions({"inputs": ["gaussian", "digits"], "epochs": ["500"]}, values(1, 1.3, 1), (0.8, 1.2))
+    rows = [tick.get_text() for tick in drawn()[0].get_yticklabels()]
+    assert rows == ["inputs", "gaussian", "digits", "epochs", "500"]
+
+
+def test_sizes_in_training_and_under_penalties_are_lines_by_teacher(drawn):
+    draw.training({5: curve(2, 1), 10: curve(1, 0.5)}, {"longest": curve(3, 2)})
+    assert labels(drawn()[0]) == ["$h_T$ = 5", "$h_T$ = 10", "longest"]
+    plt.close("all")
+    draw.penalties({"base": ([0.1, 1], values(1, 1)), "a": ([1], values(0.5)), "b": ([1], values(0.4))})
+    (ax,) = drawn()
+    assert labels(ax) == ["base", "a", "b"]
+    assert [line.get_linestyle() for line in ax.lines[:3]] == ["--", "-", "-."]
+    assert ax.lines[0].get_color() == "black"

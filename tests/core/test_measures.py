@@ -1,0 +1,86 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spectral import Student, node_scores
+from spectral.measures import effective_size, match_teacher, survivors
+from spectral.streams import Member
+from spectral.tasks import make_teacher
+
+
+def test_effective_size_by_hand_in_both_normalisations():
+    scores = torch.tensor([[10.0, 1.0, 0.4, 0.0], [1.0, 0.9, 0.4, 0.01]])
+    assert effective_size(scores).tolist() == [2, 3]
+    assert effective_size(scores, normalise="pooled").tolist() == [2, 2]
+    assert effective_size(scores, threshold=0.3).tolist() == [1, 3]
+    assert survivors(scores, threshold=0.0).tolist()[0] == [True, True, True, False]
+    assert effective_size(torch.zeros(2, 3)).tolist() == [0, 0]
+
+
+def test_a_score_on_the_threshold_is_dead():
+    assert effective_size(torch.tensor([[1.0, 0.5, 0.25]]), threshold=0.25).tolist() == [2]
+
+
+@given(seed=st.integers(0, 200), activation=st.sampled_from(["relu", "tanh"]))
+def test_a_permuted_rescaled_copy_of_the_teacher_is_recovered(seed, activation):
+    """The teacher's function with its nodes at random places among dead ones, norms moved where relu allows."""
+    generator = torch.Generator().manual_seed(seed)
+    members = [Member(0, seed, 0), Member(0, seed + 1, 0)]
+    teacher = make_teacher(members, activation=activation, dtype=torch.float64)
+    student = Student(10, 35, 10, 2, activation=activation, dtype=torch.float64)
+    places = torch.stack([torch.randperm(35, generator=generator)[:20] for _ in range(2)])
+    scale = torch.ones(2, 20, dtype=torch.float64)
+    if activation == "relu":
+        scale += 2 * torch.rand(2, 20, generator=generator, dtype=torch.float64)
+    with torch.no_grad():
+        student.first.phi *= 1e-9
+        student.first.phi.scatter_(1, places[..., None].expand(-1, -1, 10), -teacher.first * scale[..., None])
+        outgoing = -teacher.second / scale[:, None]
+        student.second.phi.scatter_(2, places[:, None].expand(-1, 10, -1), outgoing)
+    x = torch.randn(30, 10, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(student(x), teacher(x), rtol=1e-6, atol=1e-6)
+    alive = survivors(node_scores(student))
+    assert alive.sum(-1).tolist() == [20, 20]
+    matching = match_teacher(teacher.first, student.first.weight, alive)
+    assert torch.equal(matching.student, places)
+    assert matching.count(1 - 1e-12).tolist() == [20, 20]
+
+
+def test_matching_is_one_to_one_and_best_in_sum():
+    """Two teacher nodes near one student node: one of them has to take the other student node."""
+    teacher = torch.tensor([[[1.0, 0.0], [1.0, 0.1]]])
+    student = torch.tensor([[[2.0, 0.2], [0.0, 1.0], [5.0, 0.0]]])
+    matching = match_teacher(teacher, student, torch.tensor([[True, True, False]]))
+    assert sorted(matching.student.tolist()[0]) == [0, 1]
+    assert matching.count(0.98).tolist() == [1]
+    assert match_teacher(teacher, student).student.tolist() == [[2, 0]]
+
+
+def test_too_few_survivors_leave_teacher_nodes_alone():
+    teacher, student = torch.eye(3)[None], torch.eye(3)[None]
+    matching = match_teacher(teacher, student, torch.tensor([[False, True, False]]))
+    assert matching.student.tolist() == [[-1, 1, -1]]
+    assert torch.isnan(matching.cosine).tolist() == [[True, False, True]]
+    assert matching.count().tolist() == [1]
+
+
+def test_sign_counts_only_where_it_should():
+    teacher = torch.tensor([[[1.0, 0.0]]])
+    assert match_teacher(teacher, -teacher).count().tolist() == [0]
+    assert match_teacher(teacher, -teacher, signed=False).count().tolist() == [1]
+
+
+def test_what_measures_refuse():
+    good = torch.ones(1, 3)
+    for threshold in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"threshold must lie from 0 .* not {threshold}"):
+            survivors(good, threshold)
+    with pytest.raises(ValueError, match="unknown normalisation 'trial'; choose member or pooled"):
+        survivors(good, normalise="trial")
+    with pytest.raises(ValueError, match="scores must be finite and not negative"):
+        survivors(-good)
+    with pytest.raises(ValueError, match="scores must be finite"):
+        survivors(good * torch.nan)
+    with pytest.raises(ValueError, match=r"got \(1, 2, 4\), \(1, 3, 5\), \(1, 3\)"):
+        match_teacher(torch.ones(1, 2, 4), torch.ones(1, 3, 5))

@@ -1,0 +1,192 @@
+"""The command line, called as a function; a preset small enough to be trained stands in for the book's."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+
+from spectral import ExperimentConfig, run
+from spectral.__main__ import main
+from spectral.lab import presets
+from spectral.lab.config import parse_settings
+from spectral.lab.store import Store
+
+TINY = ["epochs=4", "patterns=250", "test_patterns=100", "student_hidden=30", "trials=3", "batch_size=100"]
+SETS = [word for pair in TINY for word in ("--set", pair)]
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch) -> Iterator[Store]:
+    monkeypatch.setenv("SPECTRAL_RESULTS", str(tmp_path / "committed"))
+    monkeypatch.setenv("SPECTRAL_STORE", str(tmp_path / "local"))
+    yield Store.default()
+    torch.set_flush_denormal(False)  # the command line turns it on, for its process
+
+
+@pytest.fixture
+def preset(monkeypatch) -> dict[str, ExperimentConfig]:
+    """Two experiments of two teachers, under the name of `paper`."""
+    config = replace(ExperimentConfig(**parse_settings(TINY)), teachers=2)
+    chosen = {"grid/spectral/30": config, "grid/matched/30": config.direct_twin()}
+    monkeypatch.setattr(sys.modules["spectral.__main__"], "configurations", lambda name: chosen)
+    return chosen
+
+
+def test_run_computes_once_and_says_what_came_out(store, capsys):
+    assert main(["run", *SETS, "--json"]) == 0
+    first = capsys.readouterr()
+    assert "is not there yet" in first.err
+    said = json.loads(first.out)
+    config = ExperimentConfig(**parse_settings(TINY))
+    assert said["hash"] == config.hash()
+    assert said["effective size, incoming"].endswith(", 3 × 1")
+    assert main(["run", *SETS, "--json"]) == 0
+    second = capsys.readouterr()
+    assert second.err == ""
+    assert json.loads(second.out) == said
+
+
+def test_publish_keeps_results_in_the_committed_folder(store):
+    assert main(["run", *SETS, "--publish"]) == 0
+    name = ExperimentConfig(**parse_settings(TINY)).hash()
+    assert {path.name for path in store.committed.iterdir()} == {f"{name}.json", f"{name}.npz"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "studnt_hidden=3"], "unknown parameter 'studnt_hidden'; did you mean 'student_hidden'?"),
+        (["--set", "student_hidden=many"], "student_hidden must be of type int; got 'many', of type str"),
+        (["--set", "student_hidden=1.5"], "student_hidden must be of type int; got '1.5', of type str"),
+        (["--set", "student_hidden=0"], "student_hidden must be at least 1; got 0"),
+        (["--set", "drop_dead=maybe"], "drop_dead must be of type bool; got 'maybe'"),
+        (["--set", "student_hidden"], "a setting is NAME=VALUE; got 'student_hidden'"),
+        (["--device", "abacus"], "device 'abacus' cannot be used here"),
+    ],
+)
+def test_wrong_parameters_end_with_2_before_any_work(store, capsys, arguments, message):
+    assert main(["run", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not store.local.exists()
+
+
+def test_sweep_status_and_verify(preset, store, capsys):
+    assert main(["sweep", "paper", "--dry-run"]) == 0
+    assert "2 of 2 runs are missing" in capsys.readouterr().out
+    assert main(["status", "paper"]) == 1
+    assert capsys.readouterr().out.count("missing") == 2
+    assert main(["sweep", "paper"]) == 0
+    assert "2 computed, 0 failed, 0 were there" in capsys.readouterr().out
+    assert main(["sweep", "paper"]) == 0
+    assert "0 computed, 0 failed, 2 were there" in capsys.readouterr().out
+    assert main(["status", "paper", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"experiments": dict.fromkeys(preset, "local"), "stale": {}}
+    assert main(["verify", "--sample", "2", "--seed", "0", "--json"]) == 0
+    checks = json.loads(capsys.readouterr().out)
+    assert [check["quantity"] for check in checks] == [
+        "effective size",
+        "teacher nodes found",
+        "log error / E[y^2]",
+    ] * 2
+    assert all(check["passed"] and check["low"] <= check["value"] <= check["high"] for check in checks)
+
+
+def test_verify_notices_a_result_that_does_not_hold(preset, store, capsys):
+    """The numbers of a longer training under the name of a shorter one."""
+    config = preset["grid/spectral/30"]
+    better = run(replace(config, epochs=200), store=store)
+    arrays, meta = store.load(better.config.hash())
+    store.save(config.hash(), arrays, meta | {"config": config.changed(everything=True)})
+    del preset["grid/matched/30"]
+    assert main(["verify", "--sample", "1", "--seed", "0"]) == 1
+    assert "DIFFERS" in capsys.readouterr().out
+
+
+def test_a_damaged_result_ends_with_3(preset, store, capsys):
+    main(["sweep", "paper"])
+    name = preset["grid/spectral/30"].hash()
+    (store.local / f"{name}.npz").write_bytes(b"nonsense")
+    for arguments in (["verify"], ["status"], ["run", *SETS, "--set", "teachers=2"]):
+        assert main(arguments) == 3
+    assert f"{name}.npz is damaged" in capsys.readouterr().err
+    assert main(["sweep", "paper"]) == 1  # named, and left alone
+    assert (store.local / f"{name}.npz").read_bytes() == b"nonsense"
+
+
+def test_show_by_hash_beginning_or_name(preset, capsys):
+    main(["sweep", "paper"])
+    capsys.readouterr()
+    config = preset["grid/matched/30"]
+    shown = []
+    for asked in (config.hash(), config.hash()[:6], "grid/matched/30"):
+        assert main(["show", asked, "--json"]) == 0
+        shown.append(json.loads(capsys.readouterr().out))
+    assert shown[0] == shown[1] == shown[2]
+    assert shown[0]["config"] == config.changed(everything=True)
+    assert main(["show", "feed"]) == 2
+    assert "0 results are called 'feed'" in capsys.readouterr().err
+
+
+def test_export_is_tidy_and_complete(preset, tmp_path, store):
+    main(["sweep", "paper"])
+    assert main(["export", "paper", "--to", str(tmp_path / "tables")]) == 0
+    tables = {p.stem: list(csv.DictReader(p.read_text().splitlines())) for p in (tmp_path / "tables").iterdir()}
+    config = preset["grid/spectral/30"]
+    stored = run(config, store=store)
+    members = [row for row in tables["members"] if row["experiment"] == "grid/spectral/30"]
+    assert [float(row["test_mse"]) for row in members] == stored.test_mse.tolist()
+    assert [(row["teacher_seed"], row["trial"]) for row in members] == [(t, k) for t in "01" for k in "012"]
+    assert len(tables["scores"]) == 2 * 6 * 30
+    assert len(tables["history"]) == 2 * 6 * len(stored.history.epochs)
+
+
+def test_publish_takes_up_what_was_kept_locally(store):
+    main(["run", *SETS])
+    name = ExperimentConfig(**parse_settings(TINY)).hash()
+    assert not store.committed.exists()
+    assert main(["run", *SETS, "--publish"]) == 0
+    for kind in ("json", "npz"):
+        copies = [(folder / f"{name}.{kind}").read_bytes() for folder in (store.local, store.committed)]
+        assert copies[0] == copies[1]
+
+
+@pytest.mark.parametrize("sample", ["1", "-1"])
+def test_a_sample_that_cannot_be_drawn_is_refused(capsys, sample):
+    assert main(["verify", "--sample", sample]) == 2
+    assert f"a sample of {sample} cannot be drawn from 0 stored members" in capsys.readouterr().err
+
+
+def test_quick_measurements_replace_nothing(tmp_path, capsys):
+    kept = tmp_path / "bench.json"
+    kept.write_text("real ones")
+    assert main(["bench", "--quick", "--to", str(kept)]) == 2
+    assert "quick measurements mean nothing" in capsys.readouterr().err
+    assert kept.read_text() == "real ones"
+
+
+def test_claims_say_what_is_missing(capsys):
+    assert main(["claims"]) == 1
+    assert capsys.readouterr().out.count("not computed yet") >= 16
+    assert main(["claims", "--preset", "laptop", "--json"]) == 0
+    judged = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)  # no Infinity: JSON has none
+    assert {entry["verdict"] for entry in judged} == {"not testable at this preset"}
+
+
+def test_help_teaches():
+    call = [sys.executable, "-m", "spectral"]
+    text = subprocess.run([*call, "--help"], capture_output=True, text=True, check=True).stdout
+    for command in ("run", "sweep", "status", "verify", "show", "export", "claims", "bench", "coverage"):
+        assert command in text
+    assert "exit codes" in text
+    assert subprocess.run([*call, "sweeep"], capture_output=True).returncode == 2
+
+
+def test_an_unknown_preset_is_named(capsys):
+    assert main(["status", "papr"]) == 2
+    assert "unknown preset 'papr'; did you mean 'paper'?" in capsys.readouterr().err
+    assert "paper" in presets.PRESETS
