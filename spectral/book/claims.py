@@ -25,7 +25,7 @@ from spectral.lab.config import ConfigError, unknown_name
 from spectral.lab.files import REPOSITORY, read_entries, write_atomically
 from spectral.lab.presets import experiments
 from spectral.lab.store import Store
-from spectral.stats.intervals import Interval, jackknife, share
+from spectral.stats.intervals import Interval
 
 LEDGER, ANNOUNCED = REPOSITORY / "book" / "claims.yaml", REPOSITORY / "book" / "verdicts.json"
 
@@ -160,11 +160,7 @@ def measure(part: Part, results: Results, level: float, bench: Path = BENCH) -> 
         measured = quantity.measure(load(bench) if quantity.source == "bench" else results, **needs)
     except MissingResult:
         return None
-    if isinstance(measured, Interval):
-        return measured
-    if measured.of:
-        return share(measured.values, measured.of, level=level)
-    return jackknife(measured.values, measured.statistic, log=measured.log, level=level)
+    return measured if isinstance(measured, Interval) else measured.interval(level)
 
 
 def ledger(

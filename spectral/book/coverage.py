@@ -32,13 +32,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spectral.book.quantities import Measured
 from spectral.book.transition import exponents, features
 from spectral.curves import growth, prune_sweep
 from spectral.lab.config import ExperimentConfig
 from spectral.lab.experiment import draw_task
 from spectral.lab.files import REPOSITORY, read_entries, write_atomically
 from spectral.prune import node_scores, rank
-from spectral.stats.intervals import Interval, Statistic, jackknife, mean, share, slope_weights
+from spectral.stats.intervals import Interval, Statistic, mean, slope_weights
 from spectral.stats.rise import log_slope
 from spectral.students import as_student
 
@@ -75,7 +76,7 @@ class Case(NamedTuple):
 
     def interval(self, values: np.ndarray) -> Interval:
         """Of values (T, K, ...)."""
-        return share(values, self.of) if self.of else jackknife(values, self.statistic, log=self.log)
+        return Measured(values, self.statistic, self.log, self.of).interval()
 
 
 def _normal(generator: np.random.Generator, teachers: int, trials: int, *shape: int) -> np.ndarray:

@@ -38,11 +38,14 @@ from spectral.lab.results import Result, found_in
 from spectral.measures import effective_size
 from spectral.prune import compact, rank
 from spectral.stats.intervals import (
+    LEVEL,
     Interval,
     Statistic,
     by_teacher,
+    jackknife,
     mean,
     ratio_of_means,
+    share,
     slope_weights,
 )
 from spectral.train import mse
@@ -63,6 +66,12 @@ class Measured(NamedTuple):
     statistic: Statistic = mean
     log: bool = False
     of: int = 0
+
+    def interval(self, level: float = LEVEL) -> Interval:
+        """What the values amount to, with its interval; errors as in `spectral.stats.intervals`."""
+        if self.of:
+            return share(self.values, self.of, level=level)
+        return jackknife(self.values, self.statistic, log=self.log, level=level)
 
 
 class Quantity(NamedTuple):
