@@ -11,8 +11,8 @@ takes the upper three and can never coincide with another purpose; the rest of t
 lower 29, and `member_streams` refuses the rare batch in which two members would share them.
 
 Numbers are drawn in double precision on the CPU and rounded to the type asked for, so that a float64 run repeats
-the same experiment as a float32 run and a GPU sees the same world as a CPU. One thing is drawn again and again while
-a student trains, the order of its patterns: off the CPU it is counted, not drawn, see `counted_orders`.
+the same experiment as a float32 run and a GPU sees the same world as a CPU. One thing is needed again and again while
+a student trains, the order of its patterns: it is counted, not drawn, see `counted_orders`.
 """
 
 from __future__ import annotations
@@ -96,11 +96,6 @@ def standard_normal(
     """Independent numbers from N(0, 1), shape ``(len(generators), *shape)``, each block from its own generator."""
     normal = torch.stack([torch.randn(shape, generator=g, dtype=torch.float64, device="cpu") for g in generators])
     return normal.to(dtype or torch.get_default_dtype())
-
-
-def drawn_orders(generators: Sequence[Generator], count: int) -> Tensor:
-    """The next order of ``0 ... count - 1`` from each CPU generator, shape ``(len(generators), count)``."""
-    return torch.stack([torch.randperm(count, generator=generator, device="cpu") for generator in generators])
 
 
 def order_keys(generators: Sequence[Generator]) -> Tensor:

@@ -13,11 +13,12 @@ Axes: E members, B batch, d inputs, h_S hidden nodes, m second-layer nodes.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from spectral.activations import activation as lookup
 from spectral.layers import CheckedModule, SpectralLinear
@@ -111,6 +112,16 @@ class Student(CheckedModule):
     def student_hidden(self) -> int:
         """h_S, the number of hidden nodes."""
         return self.first.out_features
+
+    def member(self, index: int) -> Student:
+        """A student of its own with a copy of one member's numbers."""
+        own = {
+            id(whole): nn.Parameter(whole.detach()[index : index + 1].clone(), whole.requires_grad)
+            for whole in self.parameters()
+        }
+        alone = copy.deepcopy(self, dict(own))
+        alone.first.members = alone.second.members = 1
+        return alone
 
     def hidden(self, x: Tensor) -> Tensor:
         """Activations of the hidden nodes, (E, B, h_S), for `x` (E, B, d) or (B, d)."""

@@ -21,7 +21,7 @@ from spectral.streams import Member
 from spectral.students import Parametrization
 from spectral.tasks import InputKind, TeacherKind, check_inputs
 
-ENGINE_VERSION = 3
+ENGINE_VERSION = 4
 """Moves when, and only when, the same configuration gives other numbers."""
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import shutil
 import time
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +12,7 @@ from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.streams import Member, member_streams, order_keys
 from spectral.students import Student
 from spectral.tasks import Task, Teacher, make_task, make_teacher
-from spectral.train import Checkpoint, History, train
-
-COMPILE_FROM = 1e10
-"""Hidden activations of a whole run from which compiling its step pays: some forty seconds of work on two cores."""
+from spectral.train import Checkpoint, History, Loop, train, which_loop
 
 
 @dataclass(frozen=True)
@@ -31,8 +25,8 @@ class Trained:
         What was asked, the teachers and patterns, the trained students, the record of the training.
     seconds:
         Wall time of the training, since it was last resumed.
-    compiled:
-        Whether its step was compiled.
+    loop:
+        Which of the two loops of `spectral.train` it was.
     """
 
     config: ExperimentConfig
@@ -40,7 +34,7 @@ class Trained:
     student: Student
     history: History
     seconds: float
-    compiled: bool
+    loop: Loop
 
 
 def draw_task(
@@ -104,28 +98,6 @@ def check_device(device: str | torch.device) -> torch.device:
     return torch.device(device)
 
 
-def compiling_pays(config: ExperimentConfig, members: int | None = None) -> bool:
-    """Whether there is enough work in the training (see `COMPILE_FROM`), and a C++ compiler that works."""
-    count = len(config.members) if members is None else members
-    activations = count * config.train_patterns * config.student_hidden * config.epochs
-    return activations >= COMPILE_FROM and _compiler_works()
-
-
-@functools.cache
-def _compiler_works() -> bool:
-    """Found out by compiling something small, once in a process."""
-    if shutil.which("g++") is None:
-        return False
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the compiler's own modules warn of each other
-            torch.compile(lambda x: x + 1)(torch.zeros(2))
-    except Exception as error:  # whatever a half-installed compiler raises
-        warnings.warn(f"training goes on without compiling: {str(error).splitlines()[0]}", stacklevel=2)
-        return False
-    return True
-
-
 def compute(
     config: ExperimentConfig,
     members: Sequence[Member] | None = None,
@@ -134,12 +106,10 @@ def compute(
     record_at: Iterable[int] | None = None,
     scores_at: Iterable[int] | None = None,
     progress: bool | None = None,
-    compiled: bool | None = None,
+    loop: Loop | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Train the students of `config`, all or some `members`; see `spectral.train.train` for options and errors.
-
-    The step is compiled where that pays, unless `compiled` says otherwise.
 
     Raises
     ------
@@ -148,8 +118,8 @@ def compute(
     """
     members = config.members if members is None else members
     task, student = prepare(config, members, device=device)
-    compiled = compiling_pays(config, len(members)) if compiled is None else compiled
-    order = member_streams(members, "order")
+    loop = which_loop(student) if loop is None else loop
+    keys = order_keys(member_streams(members, "order")).to(task.train.y.device)
     start = time.perf_counter()
     history = train(
         student,
@@ -161,15 +131,15 @@ def compute(
         l2_lam=config.l2_lam,
         group_lasso=config.group_lasso,
         alternate=config.trained == "alternate",
-        order=order if task.train.y.device.type == "cpu" else order_keys(order).to(task.train.y.device),
+        keys=keys,
         drop_dead=config.drop_dead,
         record_at=record_at,
         scores_at=scores_at,
         progress=progress,
-        compiled=compiled,
+        loop=loop,
         checkpoint=checkpoint,
     )
-    return Trained(config, task, student, history, time.perf_counter() - start, compiled)
+    return Trained(config, task, student, history, time.perf_counter() - start, loop)
 
 
 def other_teachers(config: ExperimentConfig, members: Sequence[Member] | None = None) -> Teacher:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import os
 import platform
 import subprocess
@@ -24,7 +25,7 @@ def describe(config: ExperimentConfig, device: str | torch.device = "cpu") -> di
     The peak of memory is that of the whole process so far, which may have trained other runs before; None where the
     system does not tell.
     """
-    name, threads = str(torch.device(device)), torch.get_num_threads()
+    name = str(torch.device(device))
     if name.startswith("cuda"):
         name = torch.cuda.get_device_name(device)
     return {
@@ -32,14 +33,21 @@ def describe(config: ExperimentConfig, device: str | torch.device = "cpu") -> di
         "engine": ENGINE_VERSION,
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "flush_denormal": bool((torch.full((1,), 1e-40) * 0.5).item() == 0),
         "numpy": np.__version__,
+        "numba": _version("numba"),
         "device": name,
-        "machine": f"{_processor()}, {os.cpu_count()} cores, {threads} thread{'s' if threads > 1 else ''}",
+        "machine": f"{_processor()}, {os.cpu_count()} cores",
         "peak_memory_mib": peak_memory_mib(),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": command(config),
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def command(config: ExperimentConfig) -> str:

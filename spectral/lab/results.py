@@ -30,7 +30,7 @@ from spectral.stats.intervals import Interval, Statistic, by_teacher, estimate, 
 from spectral.streams import Member
 from spectral.students import Student
 from spectral.tasks import Task
-from spectral.train import Checkpoint, History, epochs_to_record
+from spectral.train import Checkpoint, History, Loop, epochs_to_record
 
 _NO_MEMORY = re.compile(r"DefaultCPUAllocator: |not enough memory|Storage size calculation overflowed")
 KEEP_MEMBERS = 5
@@ -154,7 +154,7 @@ def run(
     store: Store | None = None,
     device: str | torch.device = "cpu",
     progress: bool | None = None,
-    compiled: bool | None = None,
+    loop: Loop | None = None,
     wait: bool = True,
     trainer: Trainer | None = None,
 ) -> Result:
@@ -164,7 +164,7 @@ def run(
     ----------
     store:
         Default `Store.default`.
-    device, progress, compiled:
+    device, progress, loop:
         Of the training, if it comes to that; see `spectral.compute`.
     wait:
         Whether to wait for another process that is computing the same.
@@ -187,7 +187,7 @@ def run(
         device = check_device(device)
         with store.claim(name, wait=wait):
             if not store.has(name):  # by now
-                _train_and_save(config, store, device, progress, compiled, trainer)
+                _train_and_save(config, store, device, progress, loop, trainer)
     arrays, provenance = store.load(name)
     asked = config.changed(everything=True)  # a parameter newer than the result was then at its default
     differ = sorted(key for key, value in provenance["config"].items() if asked.get(key) != value)
@@ -204,7 +204,7 @@ def _train_and_save(
     store: Store,
     device: torch.device,
     progress: bool | None,
-    compiled: bool | None,
+    loop: Loop | None,
     trainer: Trainer | None,
 ) -> None:
     """What `run` does where nothing is stored."""
@@ -218,10 +218,10 @@ def _train_and_save(
                 scores_at=score_epochs(config.epochs),
                 record_at=epochs_to_record(config.epochs),
                 progress=progress,
-                compiled=compiled,
+                loop=loop,
                 checkpoint=checkpoint,
             )
-            arrays, compiled = record(result), result.compiled
+            arrays, loop = record(result), result.loop
         else:
             arrays = trainer(config, checkpoint)
     except (MemoryError, RuntimeError) as error:
@@ -232,7 +232,7 @@ def _train_and_save(
             f"{config.patterns + config.test_patterns:,} patterns each. Lower trials or teachers, then student_hidden, "
             "patterns or test_patterns"
         ) from error
-    how = {"compiled": compiled, "resumed": checkpoint.resumed}
+    how = {"loop": loop, "resumed": checkpoint.resumed}
     store.save(name, arrays, describe(config, device) | source | checkpoint.spent() | how)
 
 
