@@ -98,7 +98,7 @@ class Apprentice:
         return self.epoch == self.plan.epochs
 
     def advance(self, deadline: float, stop: np.ndarray) -> None:
-        """Train until it is done, `time.monotonic` is past the `deadline`, or `stop` is set.
+        """Train a stretch at least, until it is done, `time.monotonic` is past the `deadline`, or `stop` is set.
 
         Raises
         ------
@@ -106,18 +106,10 @@ class Apprentice:
             If its loss stops being finite.
         """
         train = _columns(self._sets[0])
-        while not (self.done or stop[0] or time.monotonic() > deadline):
-            if self.epoch < 0:
-                self._arrive(0)
-                continue
-            first, last = self.epoch + 1, self._next_halt()
-            losses = np.zeros(last + 1 - first)
-            reached = self._epochs(train, first, last + 1, losses, stop)
-            wrong = np.flatnonzero(~np.isfinite(losses[: reached - first]))
-            if len(wrong):
-                raise diverged([self.index], first + int(wrong[0]), self.plan.learning_rate)
-            if reached > first:
-                self._arrive(reached - 1)
+        while not (self.done or stop[0]):
+            self._stretch(train, stop)
+            if time.monotonic() > deadline:
+                return
 
     def compile(self) -> None:
         """Have the kernel compiled for this member's number format, without training."""
@@ -141,6 +133,20 @@ class Apprentice:
         with torch.no_grad():
             for whole, own in zip(student.parameters(), self.student.parameters(), strict=True):
                 whole[self.index] = own[0]
+
+    def _stretch(self, train: tuple[np.ndarray, np.ndarray], stop: np.ndarray) -> None:
+        """Train up to the next epoch after which something is to be done, and do it."""
+        if self.epoch < 0:
+            self._arrive(0)
+            return
+        first, last = self.epoch + 1, self._next_halt()
+        losses = np.zeros(last + 1 - first)
+        reached = self._epochs(train, first, last + 1, losses, stop)
+        wrong = np.flatnonzero(~np.isfinite(losses[: reached - first]))
+        if len(wrong):
+            raise diverged([self.index], first + int(wrong[0]), self.plan.learning_rate)
+        if reached > first:
+            self._arrive(reached - 1)
 
     def _epochs(
         self, train: tuple[np.ndarray, np.ndarray], first: int, end: int, losses: np.ndarray, stop: np.ndarray
@@ -297,6 +303,13 @@ def _compile(member: Apprentice) -> None:
     announce.daemon = True
     announce.start()
     try:
-        member.compile()
+        for function in (member.compile, member.compile, member.compile):
+            try:
+                function()
+                break
+            except OSError as error:  # compiled, but not kept: each of the two functions can meet this once
+                print(
+                    f"the compiled training kernel cannot be kept, and will be compiled again: {error}", file=sys.stderr
+                )
     finally:
         announce.cancel()

@@ -14,7 +14,6 @@ Axes: E members, R recorded epochs, S epochs whose scores are recorded, h_S hidd
 from __future__ import annotations
 
 import functools
-import importlib.util
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -59,17 +58,19 @@ class History:
 
 def which_loop(student: Student) -> Loop:
     """The loop that trains `student` if nothing else is asked for: the kernel, wherever it can."""
-    if not _numba_is_there():
+    if not _numba_works():
         return "torch"
-    from spectral.members import trainable  # numba takes a second to import
+    from spectral.members import trainable  # with numba, which takes half a second to import
 
     return "kernel" if trainable(student) else "torch"
 
 
 @functools.cache
-def _numba_is_there() -> bool:
-    if importlib.util.find_spec("numba") is None:
-        print("numba is not installed: training in PyTorch, which takes several times as long", file=sys.stderr)
+def _numba_works() -> bool:
+    try:
+        import numba  # noqa: F401
+    except ImportError as error:
+        print(f"numba cannot be used ({error}): PyTorch trains, which takes several times as long", file=sys.stderr)
         return False
     return True
 

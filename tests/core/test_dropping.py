@@ -1,22 +1,23 @@
-import sys
 from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
 
-from spectral import compact, node_scores
+from spectral import batched, compact, members, node_scores
 from spectral.dropping import Roster
 from spectral.lab.experiment import prepare
-from spectral.streams import member_streams
-from spectral.train import adam, train
+from spectral.plan import adam
+from spectral.streams import member_streams, order_keys
+from spectral.train import train
 
 
-def fit(config, monkeypatch, **roster):
+def fit(config, monkeypatch, loop="kernel", resolution=None, **roster):
     """50 epochs of 4 steps, a check every third epoch, and a coarse idea of weakness, so that nodes do leave."""
-    module = sys.modules["spectral.train"]
-    monkeypatch.setattr(module, "Roster", partial(Roster, **roster))
-    monkeypatch.setattr(module, "CHECK_EVERY", 3)
+    monkeypatch.setattr(batched, "Roster", partial(Roster, resolution=resolution, **roster))
+    monkeypatch.setattr(members, "Roster", partial(Roster, resolution=resolution))
+    for module in (batched, members):
+        monkeypatch.setattr(module, "CHECK_EVERY", 3)
     task, student = prepare(config)
     history = train(
         student,
@@ -26,20 +27,22 @@ def fit(config, monkeypatch, **roster):
         learning_rate=0.005,
         l2_phi=0.01,
         l2_lam=5e-4,
-        order=member_streams(config.members, "order"),
+        keys=order_keys(member_streams(config.members, "order")),
+        loop=loop,
         drop_dead=True,
         record_at=range(51),
     )
     return task, student, history
 
 
+@pytest.mark.parametrize("loop", ["kernel", "torch"])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("parametrization", ["spectral", "direct"])
-def test_leaving_equals_staying_as_a_frozen_zero(small, monkeypatch, activation, parametrization):
-    """Repacked against masked and frozen at the same epochs: within 1e-12 after 200 steps in float64."""
+def test_leaving_equals_staying_as_a_frozen_zero(small, monkeypatch, activation, parametrization, loop):
+    """Cut out against masked and frozen at the same epochs: within 1e-12 after 200 steps in float64."""
     config = replace(small, activation=activation, parametrization=parametrization, student_hidden=12)
-    _, left, history = fit(config, monkeypatch, resolution=0.55)
-    _, stayed, other = fit(config, monkeypatch, resolution=0.55, repack_below=0.0)
+    _, left, history = fit(config, monkeypatch, loop, resolution=0.55)
+    _, stayed, other = fit(config, monkeypatch, "torch", resolution=0.55, repack_below=0.0)
     alive = (history.scores[-1] > 0).sum(-1)
     assert alive.max() < 11, "nothing was repacked"
     assert alive.min() >= 1
@@ -50,8 +53,9 @@ def test_leaving_equals_staying_as_a_frozen_zero(small, monkeypatch, activation,
     torch.testing.assert_close(history.test_mse, other.test_mse, rtol=0, atol=1e-12)
 
 
-def test_a_dropped_node_never_comes_back(small, monkeypatch):
-    _, student, history = fit(replace(small, student_hidden=12), monkeypatch, resolution=0.55)
+@pytest.mark.parametrize("loop", ["kernel", "torch"])
+def test_a_dropped_node_never_comes_back(small, monkeypatch, loop):
+    _, student, history = fit(replace(small, student_hidden=12), monkeypatch, loop, resolution=0.55)
     dead = history.scores == 0
     assert (dead[1:] | ~dead[:-1]).all()
     assert torch.equal(node_scores(student) == 0, dead[-1])

@@ -1,3 +1,4 @@
+import itertools
 import os
 import random
 import signal
@@ -11,26 +12,27 @@ import pytest
 import torch
 from standin import assert_same, exit_code, fork, in_fresh_process, never
 
+from spectral import members
 from spectral.dropping import Roster
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.experiment import compute, draw_task
 from spectral.lab.files import DamagedResult
 from spectral.lab.results import OutOfMemory, WeightsNotKept, found_in, nodes_found, record, run, score_epochs
 from spectral.lab.store import CheckpointFile, Store
+from spectral.plan import adam
 from spectral.prune import node_scores
 from spectral.stats.intervals import jackknife
 from spectral.streams import Member
 from spectral.students import as_student
-from spectral.train import adam
 
-TRAIN, RESULTS = sys.modules["spectral.train"], sys.modules["spectral.lab.results"]
+RESULTS = sys.modules["spectral.lab.results"]
 
 
 @pytest.fixture
 def dropping(small, monkeypatch):
     """50 epochs in which nodes leave: a check every third, and a coarse idea of weakness."""
-    monkeypatch.setattr(TRAIN, "Roster", partial(Roster, resolution=0.55))
-    monkeypatch.setattr(TRAIN, "CHECK_EVERY", 3)
+    monkeypatch.setattr(members, "Roster", partial(Roster, resolution=0.55))
+    monkeypatch.setattr(members, "CHECK_EVERY", 3)
     return replace(small, student_hidden=12, epochs=50)
 
 
@@ -200,13 +202,13 @@ def test_a_result_of_other_values_is_refused(small, store):
 
 def test_an_interrupted_run_goes_on_where_it_was(dropping, store, tmp_path, monkeypatch):
     undisturbed = run(dropping, store=Store(tmp_path / "c", tmp_path / "other"))
-    monkeypatch.setattr(TRAIN, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(members, "SAVE_EVERY", 0.0)
     epochs, save = [], CheckpointFile.save
 
     def interrupting(checkpoint, state):
         save(checkpoint, state)
-        epochs.append(state["epoch"])
-        if state["epoch"] in (20, 35):
+        epochs.append({member["epoch"] for member in state["members"]})
+        if len(epochs) in (10, 20):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(CheckpointFile, "save", interrupting)
@@ -216,7 +218,7 @@ def test_an_interrupted_run_goes_on_where_it_was(dropping, store, tmp_path, monk
         assert store.checkpoint(dropping.hash()).path.exists()
         assert not store.has(dropping.hash())
     done = run(dropping, store=store)
-    assert epochs == list(range(50)), "no epoch was computed twice"
+    assert all(after > before for before, after in itertools.pairwise(map(min, epochs))), "an epoch was computed twice"
     assert done.provenance["resumed"] == 2
     assert_same(done, undisturbed)
     assert not store.checkpoint(dropping.hash()).path.exists()
@@ -224,14 +226,14 @@ def test_an_interrupted_run_goes_on_where_it_was(dropping, store, tmp_path, monk
 
 def killed_three_times(folder: str) -> None:
     """Train, kill, train on; and train undisturbed, in another store."""
-    TRAIN.SAVE_EVERY, TRAIN.CHECK_EVERY, TRAIN.Roster = 0.0, 3, partial(Roster, resolution=0.55)
+    members.SAVE_EVERY, members.CHECK_EVERY, members.Roster = 0.0, 3, partial(Roster, resolution=0.55)
     config = ExperimentConfig(
         input_dim=5, teacher_hidden=4, teacher_second=3, student_hidden=12, trials=3, epochs=200, patterns=250,
         test_patterns=100, batch_size=60,
     )  # fmt: skip
+    adam(torch.nn.Linear(1, 1), 0.1)  # imports for a second what all children need
     store, calm = Store(Path(folder, "c"), Path(folder, "l")), Store(Path(folder, "c"), Path(folder, "calm"))
     checkpoint, draw = store.checkpoint(config.hash()).path, random.Random(2310)
-    adam(torch.nn.Linear(1, 1), 0.1)  # imports for a second what all children need
 
     def version():
         return checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
