@@ -14,8 +14,9 @@ from spectral.lab.results import OutOfMemory, Trainer, run
 from spectral.lab.store import Busy, Store
 from spectral.train import TrainingDiverged
 
-SECONDS_PER_STEP, SECONDS_PER_PROXIMAL_STEP, SECONDS_PER_ACTIVATION = 4e-4, 3.5e-4, 1.7e-9
-"""Cost on two cores: of a step, of a group lasso's in addition, of a hidden node that sees a pattern in training."""
+SECONDS_PER_PATTERN, SECONDS_PER_PRODUCT, SECONDS_PER_SMOOTH = 25e-9, 1.6e-11, 2e-9
+"""Cost on one core of a pattern in an epoch: by itself, for each multiplication or addition of a node's products, and
+for each node whose activation is not relu."""
 
 
 @dataclass
@@ -28,17 +29,19 @@ class Outcome:
 
 
 def expected_seconds(config: ExperimentConfig) -> float:
-    """A guess at the time that training takes on two cores, from the number of steps and of node activations.
+    """A guess at the time that training takes on two cores, from what its products cost.
 
     Where nodes die and leave, most of the training is done at a little more than the teacher's width.
     """
     width = float(config.student_hidden)
     if config.drop_dead and (config.parametrization == "spectral" or config.group_lasso):
         width = min(width, 1.3 * config.teacher_hidden + 0.15 * width)
-    steps = -(-config.train_patterns // config.batch_size)
-    activations = config.teachers * config.trials * config.train_patterns * width
-    each = SECONDS_PER_STEP + SECONDS_PER_PROXIMAL_STEP * bool(config.group_lasso)
-    return config.epochs * (steps * each + activations * SECONDS_PER_ACTIVATION)
+    each = SECONDS_PER_PRODUCT * (4 * config.input_dim + 6 * config.second_nodes)
+    if config.activation != "relu":
+        each += SECONDS_PER_SMOOTH
+    members = len(config.members)
+    patterns = members * config.epochs * config.train_patterns
+    return patterns * (SECONDS_PER_PATTERN + width * each) / min(members, 2)
 
 
 def sweep(

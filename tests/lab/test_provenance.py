@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -21,8 +22,9 @@ def test_provenance_says_where_numbers_come_from_and_how_to_repeat_them(small, s
     provenance = run(config, store=store).provenance
     assert provenance["config"] == config.changed(everything=True)
     assert (provenance["engine"], provenance["hash"]) == (ENGINE_VERSION, config.hash())
-    assert (provenance["torch"], provenance["numpy"]) == (torch.__version__, np.__version__)
-    assert (provenance["device"], provenance["compiled"], provenance["resumed"]) == ("cpu", False, 0)
+    versions = (torch.__version__, np.__version__, numba.__version__)
+    assert (provenance["torch"], provenance["numpy"], provenance["numba"]) == versions
+    assert (provenance["device"], provenance["loop"], provenance["resumed"]) == ("cpu", "kernel", 0)
     assert 0 < provenance["seconds"] < 60
     assert provenance["cpu_seconds"] > 0
     assert 10 < provenance["peak_memory_mib"] < 1e6

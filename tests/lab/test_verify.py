@@ -48,7 +48,9 @@ def test_a_check_passes_within_its_interval():
 def test_more_comparisons_have_wider_intervals(small, store):
     """All of a sample together pass with a probability of 99 %, if all is well: each has its share of what is left."""
     run(small, store=store)
-    one, three = (retrain({"small": small}, store, count, seed=0, report=lambda line: None) for count in (1, 3))
+    told: list[str] = []
+    one, three = (retrain({"small": small}, store, count, seed=0, report=told.append) for count in (1, 3))
+    assert told[-1] == "3 of 3 have the stored scores to the last bit"
     assert [check.quantity for check in one] == ["effective size", "teacher nodes found", "log error / E[y^2]"]
     assert {check.member for check in three} == {0, 1, 2}
     assert one[0].high - one[0].low < three[0].high - three[0].low
