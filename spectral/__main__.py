@@ -180,7 +180,6 @@ def _verify(options: argparse.Namespace) -> int:
     print(f"{len(store.hashes()) - len(broken)} of {len(store.hashes())} results are whole", file=sys.stderr)
     if broken:
         return 3
-    torch.set_flush_denormal(True)  # as the stored runs were trained
     checks = retrain(
         configurations(options.preset),
         store,
@@ -276,8 +275,8 @@ def _store(options: argparse.Namespace) -> Store:
 
 def _prepare_training(options: argparse.Namespace) -> None:
     check_device(options.device)
-    # Numbers too small for their format slow a processor down. The setting is each thread's own, and reaches those
-    # that start after it: before the first tensor operation of the process that is large enough for several.
+    # For the PyTorch loop; the kernel's threads do it themselves. Numbers too small for their format slow a processor
+    # down. The setting reaches the threads that start after it.
     torch.set_flush_denormal(True)
 
 

@@ -154,13 +154,12 @@ class Page:
         first = results[0].provenance
         count = f"{_count(results, 'teachers')} × {_count(results, 'trials')}, {_count(results, 'epochs')}"
         seconds = sum(result.provenance["cpu_seconds"] for result in results)
-        machine = first["machine"].replace(", 1 threads", ", 1 thread")  # as early runs have it
         names = ", ".join(f"`{result.provenance['hash']}`" for result in results[:MOST_NAMES])
         if len(results) > MOST_NAMES:
             names += f" and {len(results) - MOST_NAMES} more (all are listed by `python -m spectral status`)"
         return Markdown(
             f"*{count}; trained in {readable_time(seconds)} of processor time on "
-            f"{machine} ({first['device']}), torch {first['torch'].split('+')[0]}, {first['date'][:10]}. "
+            f"{first['machine']} ({first['device']}), torch {first['torch'].split('+')[0]}, {first['date'][:10]}. "
             f"Runs {names}. To repeat:* `{parameters.papermill_command(self._chapter, self._namespace)}`"
         )
 
