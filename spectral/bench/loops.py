@@ -1,12 +1,12 @@
-"""What a measurement times, a plain PyTorch loop and the engine, whole and in parts.
+"""What a measurement times: a plain PyTorch loop, and the engine, whole and in parts.
 
 The plain loop is what a competent user of PyTorch writes for one student: automatic differentiation, Adam, penalties
 as its ``weight_decay``, patterns in memory, shuffled once an epoch, nothing that waits for a number. It sees the
 batches of one of the engine's members and trains the same student, which a test holds. What its epoch costs does not
 depend on what the student has learned, so a few epochs tell what all epochs of all students, one after the other, cost.
-The engine becomes faster as nodes leave, and is timed whole, in a process of its own, with the start of the compiler.
+The engine becomes faster as nodes leave, and is timed whole, in a process of its own.
 
-Axes: E members, B batch, d inputs, h_S hidden nodes, m second-layer nodes.
+Axes: E members, B batch, P patterns, d inputs, h hidden nodes, m second-layer nodes.
 """
 
 from __future__ import annotations
@@ -15,33 +15,35 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from spectral import kernel
 from spectral.activations import activation as lookup
-from spectral.bench.timing import Call
+from spectral.bench.timing import Call, timed
 from spectral.lab.config import ExperimentConfig
-from spectral.lab.experiment import compiling_pays, compute, draw_task, make_student, prepare
+from spectral.lab.experiment import compute, draw_task, prepare
 from spectral.layers import SpectralLinear
+from spectral.members import Apprentice
 from spectral.penalties import penalised
-from spectral.prune import node_scores
-from spectral.streams import drawn_orders, member_streams, stream
+from spectral.plan import ADAM_BETAS, ADAM_EPS, Plan, adam
+from spectral.streams import member_streams, order_keys, stream
 from spectral.students import Student
 from spectral.tasks import Task
-from spectral.train import ADAM_BETAS, ADAM_EPS, adam, gradients_for, members_at_once, mse, shuffled_batches, step
 
-ONE_THREAD = "Adam, fused; one thread"
 PLAIN_LOOPS: dict[str, dict[str, Any]] = {
     "Adam as it comes": {},
     "Adam, foreach": {"foreach": True},
     "Adam, fused": {"fused": True},
-    ONE_THREAD: {"fused": True, "threads": 1},
+    "Adam, fused; one thread": {"fused": True, "threads": 1},
     "Adam, fused; model compiled": {"fused": True, "compiled": True},
 }
 """Ways to write the plain loop; the engine is compared with the fastest."""
@@ -57,7 +59,9 @@ class PlainLoop:
         self.first.lam_out.requires_grad_(student.first.lam_out.requires_grad)
         self.second = student.second.to_linear(member)
         self._x, self._y, self._batch = task.train.x[member], task.train.y[member], config.batch_size
-        self._order, self._activation = stream(config.members[member], "order"), lookup(config.activation).apply
+        self._key, self._epoch = int(order_keys([stream(config.members[member], "order")])), 0
+        self._order, self._hashes = np.empty(len(self._y), np.int64), np.empty((2, len(self._y)), np.uint64)
+        self._activation = lookup(config.activation).apply
         # Twice the strength of an L2 penalty is Adam's weight_decay, which costs less than a term of the loss.
         groups: list[dict[str, Any]] = [
             {"params": [factor], "weight_decay": 2 * strength}
@@ -75,7 +79,9 @@ class PlainLoop:
         """Train for one epoch."""
         threads = torch.get_num_threads()
         torch.set_num_threads(self._threads or threads)
-        order = torch.randperm(len(self._y), generator=self._order)
+        self._epoch += 1
+        kernel.shuffle(self._key, self._epoch, self._order, self._hashes)  # takes as long as torch.randperm
+        order = torch.from_numpy(self._order)
         x, y = self._x.index_select(0, order), self._y[order]  # faster than x[order]
         for xb, yb in zip(x.split(self._batch), y.split(self._batch), strict=True):
             self._adam.zero_grad()
@@ -90,63 +96,118 @@ def plain_loop(config: ExperimentConfig, name: str) -> PlainLoop:
     return PlainLoop(alone, *prepare(alone), name)
 
 
-class Engine:
-    """The loop of `spectral.train`, dropping no node, in pieces that can be timed."""
+@contextmanager
+def at_once(config: ExperimentConfig, name: str, count: int) -> Iterator[Callable[[int], None]]:
+    """So many plain loops, each in a process of its own with one thread: a function that has all train some epochs.
 
-    def __init__(self, config: ExperimentConfig, *, compiled: bool = False, task: Task | None = None) -> None:
-        self.task, self.student = draw_task(config) if task is None else task, make_student(config)
-        self.order, self.optimiser = member_streams(config.members, "order"), adam(self.student, config.learning_rate)
-        self._penalties = penalised(self.student.first, config.l2_phi, config.l2_lam)
-        first = slice(config.batch_size)
-        self._x, self._y = self.task.train.x[:, first].contiguous(), self.task.train.y[:, first].contiguous()
-        self._gradients, self._batch = gradients_for(config.activation, compiled), config.batch_size
+    It returns when the last one is through.
+    """
+    call = [sys.executable, "-m", "spectral.bench.loops", "plain", name, json.dumps(config.changed())]
+    pipe = subprocess.PIPE
+    loops = [subprocess.Popen(call, stdin=pipe, stdout=pipe, text=True) for _ in range(count)]
+
+    def epochs(number: int) -> None:
+        for loop in loops:
+            print(number, file=loop.stdin, flush=True)
+        if not all(loop.stdout and loop.stdout.readline() for loop in loops):
+            raise RuntimeError(f"a process of the plain loop {name!r} has ended before its time")
+
+    try:
+        yield epochs
+    finally:
+        for loop in loops:
+            loop.communicate()  # no more orders: it ends
+
+
+class Engine:
+    """The members of `config` as `spectral.members` trains them, dropping no node, in pieces that can be timed.
+
+    So many `threads` take members from one queue, by default as many as PyTorch uses.
+    """
+
+    def __init__(self, config: ExperimentConfig, threads: int | None = None) -> None:
+        task, student = prepare(replace(config, test_patterns=1))
+        options = (config.learning_rate, config.l2_phi, config.l2_lam, config.group_lasso)
+        plan = Plan(config.epochs, config.batch_size, *options, config.trained == "alternate", False, (), ())
+        keys = order_keys(member_streams(config.members, "order"))
+        self.members = [Apprentice(student, task, index, int(key), plan) for index, key in enumerate(keys)]
+        self.patterns = [(x.T.contiguous().numpy(), y.numpy()) for x, y in zip(task.train.x, task.train.y, strict=True)]
+        batch = slice(config.batch_size)
+        self._batches = [(np.ascontiguousarray(x[:, batch]), y[batch]) for x, y in self.patterns]
+        self._epoch, self._stop = 1, np.zeros(1, np.uint8)
+        self._pool = ThreadPoolExecutor(
+            torch.get_num_threads() if threads is None else threads,
+            initializer=lambda: torch.set_flush_denormal(True),  # as `spectral.members` has it
+        )
+
+    def epochs(self, count: int = 1) -> None:
+        """Train for so many epochs."""
+        self._train(self.patterns, count)
 
     def steps(self, count: int = 1) -> None:
         """Train for so many steps on one minibatch."""
-        for _ in range(count):
-            step(self.student, self._x, self._y, self.optimiser, self._penalties, self._gradients)
+        self._train(self._batches, count)
 
-    def _batches(self) -> list[tuple[Tensor, Tensor]]:
-        index = drawn_orders(self.order, self.task.train.y.shape[1])
-        return shuffled_batches(self.task.train, index, self._batch)
+    def _train(self, patterns: list[tuple[np.ndarray, np.ndarray]], count: int) -> None:
+        first, end = self._epoch, self._epoch + count
+        losses = np.zeros((len(self.members), count))
+        # Whole epochs and nothing else: what `Apprentice.advance` does besides, every fifty epochs, is recording.
+        calls = [
+            self._pool.submit(member._epochs, own, first, end, loss, self._stop)
+            for member, own, loss in zip(self.members, patterns, losses, strict=True)
+        ]
+        for call in calls:
+            call.result()
+        if not np.isfinite(losses).all():
+            raise FloatingPointError("a loss is no longer finite, and what is timed ends early")
+        self._epoch = end
 
-    def epoch(self) -> None:
-        """Train for one epoch."""
-        for xb, yb in self._batches():
-            step(self.student, xb, yb, self.optimiser, self._penalties, self._gradients)
 
-    @torch.no_grad()
-    def parts(self) -> dict[str, Call]:
-        """Functions that do a part of a step, shuffle, or record an epoch, with operands that are there already."""
-        self.steps()  # leaves gradients, and a memory to the optimiser
-        student, first, second = self.student, self.student.first, self.student.second
-        size = members_at_once(student.members, self._y.shape[1] * student.student_hidden)
-        whole = (first.weight, second.weight, self._x, self._y)
-        chunks = [_chunk(student.activation, *part) for part in zip(*(t.split(size) for t in whole), strict=True)]
-        grad1, grad2 = torch.ones_like(first.weight), torch.ones_like(second.weight)
+def parts(config: ExperimentConfig) -> dict[str, Call]:
+    """Functions that do what an epoch of the first student of `config` consists of, with operands that are there."""
+    engine = Engine(replace(config, teachers=1, trials=1), 1)
+    (member,), (patterns,) = engine.members, engine.patterns
+    count = len(patterns[1])
+    order, hashes = np.empty(count, np.int64), np.empty((2, count), np.uint64)
+    state = member._values, member._means, member._squares, member._steps, member._rule, member._scratch
+    return {
+        "epoch": engine.epochs,
+        "shuffle": lambda: kernel.shuffle(member._key, 1, order, hashes),
+        "forward": lambda: kernel.squared_error(*patterns, member._values, member._rule, member._scratch),
+        "update": lambda: _updates(-(-count // config.batch_size), *state),
+    }
 
-        @torch.no_grad()
-        def factors() -> None:
-            _ = first.weight, second.weight
-            first.weight_backward(grad1)
-            second.weight_backward(grad2)
 
-        @torch.no_grad()
-        def update() -> None:
-            for factor, strength in self._penalties:
-                if factor.grad is not None:
-                    factor.grad.add_(factor.detach(), alpha=2 * strength)
-            self.optimiser.step()
+def _take_updates(
+    count: int,
+    values: kernel.Numbers,
+    means: kernel.Numbers,
+    squares: kernel.Numbers,
+    steps: np.ndarray,
+    rule: kernel.Rule,
+    work: kernel.Scratch,
+) -> None:
+    """All of an epoch that does not depend on the number of patterns, with the gradients that are there."""
+    for _ in range(count):
+        kernel._set_weights(values, rule, work)
+        kernel._update(values, means, squares, steps, rule, work, True, True)
 
-        sets = (self.task.train, self.task.validation, self.task.test)
-        return {
-            "products": lambda: [products() for products, _ in chunks],
-            "elementwise": lambda: [elementwise() for _, elementwise in chunks],
-            "factors": factors,
-            "update": update,
-            "shuffle": self._batches,
-            "recording": lambda: ([mse(student, patterns) for patterns in sets], node_scores(student)),
-        }
+
+# Not kept on disk: numba would not notice there that the kernel has changed.
+_updates = kernel._part(_take_updates)
+
+
+def square_product(rows: int, threads: int) -> Call:
+    """A function that multiplies two square matrices of float32 on so many threads."""
+    matrix = torch.ones(rows, rows)
+
+    def multiply() -> None:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        _ = matrix @ matrix
+        torch.set_num_threads(before)
+
+    return multiply
 
 
 class ModuleLoop:
@@ -171,51 +232,39 @@ class ModuleLoop:
             self._optimiser.step()
 
 
-def _chunk(activation: str, w1: Tensor, w2: Tensor, x: Tensor, y: Tensor) -> tuple[Call, Call]:
-    """The products and the other operations of `spectral.train` on the members that a step takes at once."""
-    g, z1 = lookup(activation), x @ w1.mT
-    a1 = g.apply(z1)
-    z2 = w2 @ a1.mT
+def whole_run(config: ExperimentConfig, device: str = "cpu", *, cache: str = "") -> tuple[float, float]:
+    """Wall seconds of `compute` in a fresh process, and of that process from its start to its end.
 
-    def second_layer() -> Tensor:
-        a2 = g.apply(z2)
-        residual = a2.sum(-2) - y
-        residual.square().mean(-1)
-        return g.backward((residual * (2 / y.shape[-1])).unsqueeze(-2).expand_as(z2), z2, a2)
+    The compiled kernel is read from and kept in the folder `cache`, by default where it always is.
 
-    d2 = second_layer()
-    d1 = g.backward(d2.mT @ w2, z1, a1)
-
-    def products() -> None:
-        _ = x @ w1.mT, w2 @ a1.mT, d2.mT @ w2, x.mT @ d1, d2 @ a1
-
-    def elementwise() -> None:
-        g.backward(d1, z1, g.apply(z1))
-        second_layer()
-
-    return products, elementwise
-
-
-def engine_epochs(config: ExperimentConfig, compiled: bool) -> dict[str, Call]:
-    """Functions that train for one epoch: "eager", and "compiled" if that is asked for."""
-    task, modes = draw_task(replace(config, test_patterns=1)), ("eager", "compiled")[: 1 + compiled]
-    return {mode: Engine(config, compiled=mode == "compiled", task=task).epoch for mode in modes}
-
-
-def whole_run(config: ExperimentConfig, device: str = "cpu") -> float:
-    """Wall seconds of `compute` in a fresh process that has compiled nothing yet; `RuntimeError` if it fails."""
-    call = [sys.executable, "-m", "spectral.bench.loops", device, json.dumps(config.changed())]
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
-        environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": cache}
-        done = subprocess.run(call, env=environment, capture_output=True, text=True, check=False)
+    Raises
+    ------
+    RuntimeError
+        If the run fails; with what it said.
+    """
+    call = [sys.executable, "-m", "spectral.bench.loops", "whole", device, json.dumps(config.changed())]
+    environment = os.environ | ({"NUMBA_CACHE_DIR": cache} if cache else {})
+    start = time.perf_counter()
+    done = subprocess.run(call, env=environment, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - start
     if done.returncode:
         raise RuntimeError(f"the run to be timed failed:\n{done.stderr[-2_000:]}")
-    return float(done.stdout.splitlines()[-1])
+    return float(done.stdout.splitlines()[-1]), seconds
 
 
-if __name__ == "__main__":  # a whole run, in a process of its own
-    where, setting = sys.argv[1], ExperimentConfig.from_mapping(json.loads(sys.argv[2]))
+def _main(kind: str, name: str, settings: str) -> None:
+    """What a process of its own does, on the device or in the plain loop of this name."""
+    config = ExperimentConfig.from_mapping(json.loads(settings))
     torch.set_flush_denormal(True)
-    began = time.perf_counter()
-    compute(setting, device=where, progress=False, compiled=compiling_pays(setting) and where == "cpu")
-    print(time.perf_counter() - began)
+    if kind == "whole":
+        print(timed(lambda: compute(config, device=name, progress=False)))
+        return
+    torch.set_num_threads(1)
+    loop = plain_loop(config, name)
+    loop.epoch()
+    for line in sys.stdin:
+        print(timed(loop.epoch, int(line)), flush=True)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

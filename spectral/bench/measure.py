@@ -1,39 +1,37 @@
-"""What training costs on this machine, measured: against a plain loop, part by part, and as sizes grow.
+"""What training costs on this machine, measured: against a plain loop, against the processor, and as sizes grow.
 
 Shared machines drift by tens of percent within minutes. What is compared is therefore timed in turns, round after
 round, and a number is given as its median and range over the rounds.
 
-Axes: E members, h_S hidden nodes.
+Axes: E members, d inputs, h_S hidden nodes, m second-layer nodes.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import re
+import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from spectral.bench.loops import PLAIN_LOOPS, Engine, engine_epochs, plain_loop, whole_run
-from spectral.bench.timing import cost_ratio, interleaved, median_range, timed
-from spectral.dropping import Roster
+from spectral.bench.loops import PLAIN_LOOPS, Engine, at_once, parts, plain_loop, square_product, whole_run
+from spectral.bench.timing import Call, Spread, cost_ratio, interleaved, median_range, timed
 from spectral.lab.config import ExperimentConfig
-from spectral.lab.experiment import compiling_pays
 from spectral.lab.files import DamagedResult
 from spectral.lab.presets import Experiment, configurations, experiments
 from spectral.lab.provenance import describe, revision
 from spectral.lab.results import score_epochs
 from spectral.lab.store import CheckpointFile, Store
+from spectral.plan import SAVE_EVERY
 from spectral.prune import node_scores
 from spectral.stats.intervals import by_teacher, jackknife
-from spectral.train import SAVE_EVERY, epochs_to_record, members_at_once
 
-FORMAT = 1
+FORMAT = 2
 """Of a result; moves when its content is arranged in another way."""
 
 
@@ -41,9 +39,10 @@ FORMAT = 1
 class Sizes:
     """What is measured, and how often."""
 
-    config: ExperimentConfig  # the run that is timed whole, and whose epochs are taken apart
-    repeats: int = 3  # whole runs
-    blocks: int = 5  # timings of the plain loop before the first whole run and after each
+    config: ExperimentConfig  # the run that is timed whole
+    slow: bool = True  # also what has to be compiled first: a plain loop, and the kernel from nothing
+    repeats: int = 3  # whole runs, and starts
+    blocks: int = 5  # timings of each plain loop before the first whole run and after each
     block_epochs: int = 25
     rounds: int = 9  # of everything else
     least: float = 0.1  # seconds that a timing lasts
@@ -51,28 +50,32 @@ class Sizes:
     members_width: int = 40
     widths: tuple[int, ...] = (10, 30, 100, 300, 1_000, 2_000)  # h_S, at one E
     widths_members: int = 10
-    pairs: int = 60  # of timings of spectral and direct steps
-    pair_steps: int = 20
-    checkpoint_width: int = 1_000
+    rate_inputs: tuple[int, ...] = (5, 10, 40)  # d = m, for the rate of the kernel at all widths
     square: int = 2_048  # rows of the matrices whose product says what the processor can do
+    parts_widths: tuple[int, ...] = (24, 200)  # as trained students have, and as they begin
+    pairs: int = 60  # of timings of spectral and direct epochs
+    checkpoint_width: int = 1_000
 
 
 FULL = Sizes(configurations("paper")["grid/spectral/200"])
 QUICK = Sizes(
     ExperimentConfig(trials=3, student_hidden=12, epochs=4, patterns=250, test_patterns=100, batch_size=60),
+    slow=False,
     repeats=1,
     block_epochs=1,
     rounds=2,
     least=0.0,
     members=(1, 3),
     widths=(4, 16),
-    pairs=3,
+    rate_inputs=(10,),
     square=64,
+    parts_widths=(8,),
+    pairs=3,
 )
 
 
 def bench(quick: bool, report: Callable[[str], None]) -> dict[str, Any]:
-    """Measure everything, some ten minutes on two idle cores, fit for JSON; `spectral.bench.tables` shows it.
+    """Measure everything, some eight minutes on two idle cores, fit for JSON; `spectral.bench.tables` shows it.
 
     `quick` takes seconds, and its numbers mean nothing. A full measurement sets ``torch.set_flush_denormal(True)``, as
     training does: the plain loop shall not be slowed down by numbers near zero.
@@ -81,21 +84,22 @@ def bench(quick: bool, report: Callable[[str], None]) -> dict[str, Any]:
     if not quick:
         torch.set_flush_denormal(True)
     result: dict[str, Any] = {"format": FORMAT, "quick": quick, "sizes": asdict(s), "machine": _machine(s.config)}
-    report("ways to write the plain loop; what batching and compiling bring")
-    result["loops"], result["steps"] = _epochs(s)
+    report("starting the engine, from nothing and again")
+    result["start"] = _start(s)
+    report("ways to write the plain loop")
+    result["loops"] = _loops(s)
     report(f"{s.repeats} whole runs, and the plain loop between them")
     result["whole"] = _whole(s, result["loops"]["chosen"])
-    result["steps"]["dropping"] = {"ms": result["whole"]["ms"], "gain": result["whole"]["ratio"]}
-    report("cost against members and nodes")
+    report("the kernel against the processor")
+    result["rate"] = _rate(s)
+    report("cost against members and nodes; the parts of an epoch")
     result["growth"] = {
         "members": _growth(s, [(size, s.members_width) for size in s.members]),
         "widths": _growth(s, [(s.widths_members, size) for size in s.widths]),
     }
-    report("the parts of an epoch")
-    result["parts"] = _parts(s)
+    result["parts"] = {f"{width}": _parts(s, width) for width in s.parts_widths}
     report("spectral steps against direct ones; checkpoints")
-    result["step_cost_ratio"] = _step_cost_ratio(s, compiling_pays(s.config))
-    result["step_cost_ratio_eager"] = _step_cost_ratio(s, False)
+    result["step_cost_ratio"] = _step_cost_ratio(s)
     result["checkpoint"] = _checkpoint(s)
     grid = [experiment for experiment in experiments("paper") if experiment.design == "grid"]
     result["grid"] = grid_cost(grid, Store.default())
@@ -112,27 +116,34 @@ def extrapolated(plain: Sequence[Sequence[float]], engine: Sequence[float], stud
     return [block * student_epochs / seconds for seconds, *both in around for blocks in both for block in blocks]
 
 
+def operations(inputs: int, second: int) -> int:
+    """Floating-point operations of a training step for each pattern and hidden node, 4 d + 6 m.
+
+    Every product of a pattern's number with a weight is a multiplication and an addition. Forward there are d of them
+    into the node and m out of it, 2 d + 2 m; the way back to the node's output takes 2 m, and the gradients of the
+    same d + m weights take 2 d + 2 m. What does not grow with patterns times nodes times d or m is not counted.
+    """
+    return 4 * inputs + 6 * second
+
+
 def grid_cost(grid: Iterable[Experiment], store: Store) -> dict[str, Any]:
     """What the stored results of a grid say that they cost.
 
-    "students" has of each kind how many "runs" there should be and are "there", and of these wall "seconds",
-    "cpu_seconds", and "busy_seconds": processor time over cores, which also holds where runs shared a machine.
-    "peak_memory_mib" is the largest that one of the processes reached.
+    "students" has of each kind how many "runs" there should be and are "there", and the "cpu_seconds" of these.
+    Processor time also holds where runs shared a machine; wall time does not. "peak_memory_mib" is the largest that
+    one of the processes reached.
     """
     students: dict[str, dict[str, float]] = {}
-    counted, memory, machines = ("runs", "there", "seconds", "cpu_seconds", "busy_seconds"), 0, set()
+    memory, machines = 0, set()
     for experiment in grid:
-        kind = students.setdefault(experiment.student, dict.fromkeys(counted, 0))
+        kind = students.setdefault(experiment.student, {"runs": 0, "there": 0, "cpu_seconds": 0})
         kind["runs"] += 1
         try:
             found = store.provenance(experiment.config.hash())
         except (KeyError, DamagedResult):
             continue
-        cores = re.search(r"(\d+) cores", found["machine"])
         kind["there"] += 1
-        kind["seconds"] += found["seconds"]
         kind["cpu_seconds"] += found["cpu_seconds"]
-        kind["busy_seconds"] += found["cpu_seconds"] / (int(cores[1]) if cores else 1)
         memory = max(memory, found["peak_memory_mib"] or 0)
         machines.add(found["machine"])
     return {"students": students, "peak_memory_mib": memory, "machines": sorted(machines)}
@@ -140,103 +151,137 @@ def grid_cost(grid: Iterable[Experiment], store: Store) -> dict[str, Any]:
 
 def _machine(config: ExperimentConfig) -> dict[str, Any]:
     described = describe(config) | revision()
-    names = ("machine", "device", "torch", "python", "numpy", "engine", "date", "git", "dirty")
+    names = ("machine", "device", "torch", "numba", "python", "numpy", "engine", "date", "git", "dirty")
     return {name: described[name] for name in names} | {"threads": torch.get_num_threads()}
 
 
-def _epochs(s: Sizes) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Milliseconds per epoch of the plain loops; the same per student, and how many times as fast, of the engine."""
-    engines, members = engine_epochs(s.config, compiling_pays(s.config)), len(s.config.members)
-    names = [name for name, options in PLAIN_LOOPS.items() if "compiled" in engines or not options.get("compiled")]
-    times = interleaved({name: plain_loop(s.config, name).epoch for name in names} | engines, s.rounds, s.least)
+def _start(s: Sizes) -> dict[str, Spread]:
+    """Seconds of a process that trains one student for one epoch; cold has to compile the kernel, warm finds it."""
+    one = replace(s.config, teachers=1, trials=1, epochs=1)
+    seconds: dict[str, list[float]] = {"cold": [], "warm": []}
+    for _ in range(s.repeats):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+            for kind in seconds:
+                seconds[kind].append(whole_run(one, cache=cache if s.slow else "")[1])
+    return {kind: median_range(values) for kind, values in seconds.items()}
+
+
+def _loops(s: Sizes) -> dict[str, Any]:
+    """Milliseconds per epoch of one student: of the plain loops, the fastest of which is chosen, and of the engine."""
+    compiler = s.slow and shutil.which("g++") is not None
+    names = [name for name, options in PLAIN_LOOPS.items() if compiler or not options.get("compiled")]
+    calls = {name: plain_loop(s.config, name).epoch for name in names}
+    engine = Engine(replace(s.config, teachers=1, trials=1))
+    times = interleaved(calls | {"engine": engine.epochs}, s.rounds, s.least)
     loops = {name: median_range(times[name], 1e3) for name in names}
     chosen = min(loops, key=lambda name: loops[name]["median"])
-    steps: dict[str, Any] = {"plain": {"ms": loops[chosen], "gain": median_range([1.0])}, "compiled": None}
-    for mode in engines:
-        gain = [members * plain / engine for plain, engine in zip(times[chosen], times[mode], strict=True)]
-        steps[mode] = {"ms": median_range(times[mode], 1e3 / members), "gain": median_range(gain)}
-    return {"ms_per_epoch": loops, "chosen": chosen}, steps
+    return {"ms_per_epoch": loops, "chosen": chosen, "engine": median_range(times["engine"], 1e3)}
 
 
 def _whole(s: Sizes, chosen: str) -> dict[str, Any]:
-    loop, student_epochs = plain_loop(s.config, chosen), s.config.epochs * len(s.config.members)
-    loop.epoch()
+    """Seconds of whole runs, and of the plain loop: one student after the other, and as many at once as cores."""
+    student_epochs, loops, engine, gpu = s.config.epochs * len(s.config.members), torch.get_num_threads(), [], None
+    alone = plain_loop(s.config, chosen)
+    alone.epoch()
+    plain: dict[str, list[list[float]]] = {"alone": [], "at_once": []}
+    with at_once(s.config, chosen, loops) as train:
 
-    def blocks() -> list[float]:
-        return [timed(loop.epoch, s.block_epochs) for _ in range(s.blocks)]
+        def blocks() -> None:
+            pairs = [
+                (timed(alone.epoch, s.block_epochs), timed(lambda: train(s.block_epochs)) / (loops * s.block_epochs))
+                for _ in range(s.blocks)
+            ]
+            for way, seconds in zip(plain.values(), zip(*pairs, strict=True), strict=True):
+                way.append(list(seconds))
 
-    plain, engine, gpu = [blocks()], [], None
-    for _ in range(s.repeats):
-        engine.append(whole_run(s.config))
-        plain.append(blocks())
+        train(1)
+        blocks()
+        for _ in range(s.repeats):
+            engine.append(whole_run(s.config)[0])
+            blocks()
     if torch.cuda.is_available():
-        gpu = {"seconds": whole_run(s.config, "cuda"), "device": torch.cuda.get_device_name()}
+        gpu = {"seconds": whole_run(s.config, "cuda")[0], "device": torch.cuda.get_device_name()}
     return {
-        "plain_seconds": median_range([block for moment in plain for block in moment], student_epochs),
-        "engine_seconds": median_range(engine),
-        "ms": median_range(engine, 1e3 / student_epochs),
-        "ratio": median_range(extrapolated(plain, engine, student_epochs)),
         "student_epochs": student_epochs,
+        "engine": median_range(engine),
+        "plain": {
+            way: median_range([t for moment in every for t in moment], student_epochs) for way, every in plain.items()
+        },
+        "ratio": {way: median_range(extrapolated(every, engine, student_epochs)) for way, every in plain.items()},
         "gpu": gpu,
     }
 
 
-def _growth(s: Sizes, sizes: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """Milliseconds per student and epoch, none dropped, for every pair of E and h_S."""
-    compiling = compiling_pays(s.config)
-    configs = [replace(s.config, teachers=1, trials=members, student_hidden=width) for members, width in sizes]
-    calls = {(mode, c): call for c in configs for mode, call in engine_epochs(c, compiling).items()}
-    found: dict[str, Any] = {"eager": [], "compiled": [] if compiling else None}
-    for (mode, config), seconds in interleaved(calls, s.rounds, s.least).items():
-        found[mode].append(median_range(seconds, 1e3 / config.trials))
-    return found
+def _rate(s: Sizes) -> dict[str, Any]:
+    """GFLOP/s of the kernel on one core and on all, and of a large product of matrices, which is the roof."""
+    threads = sorted({1, torch.get_num_threads()})
+    chosen = [(inputs, count) for inputs in s.rate_inputs for count in threads]
+    engines = {
+        (*which, width): Engine(_students(s, which[1], width, input_dim=which[0], teacher_second=which[0]), which[1])
+        for which in chosen
+        for width in s.widths
+    }
+    products = {count: square_product(s.square, count) for count in threads}
+    seconds, roofs = _epochs(s, engines, products)
+    patterns = s.config.train_patterns
 
+    def rate(inputs: int, count: int, width: int) -> Spread:
+        done = 1e-9 * count * patterns * width * operations(inputs, inputs)
+        return median_range([done / t for t in seconds[inputs, count, width]])
 
-def _parts(s: Sizes) -> dict[str, Any]:
-    """Milliseconds per epoch of the whole and of its parts, each timed alone; and what the machine can do."""
-    config, engine = s.config, Engine(s.config)
-    hidden = config.batch_size * config.student_hidden  # activations of a member
-    # Copied is as much as a step holds of hidden activations: z1, a1, dL/da1 and dL/dz1 of the members of a chunk.
-    source = torch.ones(2 * members_at_once(len(config.members), hidden) * hidden)
-    square, target = torch.ones(s.square, s.square), torch.empty_like(source)
-    calls = engine_epochs(config, compiling_pays(config)) | engine.parts()
-    machine = {"square": lambda: square @ square, "copy": lambda: target.copy_(source)}
-    times = interleaved(calls | machine, s.rounds, s.least)
-    batches = config.train_patterns / config.batch_size  # the last one is smaller, and so is its work
-    counts = dict.fromkeys(("products", "elementwise"), batches)
-    counts |= dict.fromkeys(("factors", "update"), math.ceil(batches))
-    counts["recording"] = len(epochs_to_record(config.epochs)) / config.epochs
-    nodes, number = len(config.members) * hidden, source.element_size()
-    operations = 2 * nodes * (2 * config.input_dim + 3 * config.second_nodes)  # of all products of a step
-    # An array of hidden activations passes five times: z1 and dL/da1 are written, a1 is read twice, dL/dz1 once.
-    moved = 5 * number * nodes
-    parts = {name: median_range(t, 1e3 * counts.get(name, 1)) for name, t in times.items() if name in calls}
     return {
-        "ms_per_epoch": {"compiled": None} | parts,
-        "gflops": median_range([1e-9 * operations / t for t in times["products"]]),
-        "gflops_square": median_range([2e-9 * s.square**3 / t for t in times["square"]]),
-        "gigabytes_per_second": median_range([2e-9 * number * len(source) / t for t in times["copy"]]),
-        "operations_per_byte": operations / moved,
+        "roof": {f"{count}": median_range([2e-9 * s.square**3 / t for t in roofs[count]]) for count in threads},
+        "kernel": [
+            {"inputs": inputs, "threads": count, "gflops": [rate(inputs, count, width) for width in s.widths]}
+            for inputs, count in chosen
+        ],
     }
 
 
-def _step_cost_ratio(s: Sizes, compiled: bool) -> dict[str, Any]:
-    """Time of spectral steps over that of direct ones, mean over pairs with Student's t."""
-    spectral, direct = (Engine(config, compiled=compiled) for config in (s.config, s.config.direct_twin()))
-    ratios = cost_ratio(lambda: spectral.steps(s.pair_steps), lambda: direct.steps(s.pair_steps), s.pairs)
-    found = jackknife(by_teacher(ratios))  # pairs are the units
-    return {"mean": found.value, "low": found.low, "high": found.high, "n": s.pairs, "compiled": compiled}
+def _growth(s: Sizes, sizes: Sequence[tuple[int, int]]) -> list[Spread]:
+    """Milliseconds per student and epoch, none dropped, for every pair of E and h_S."""
+    engines = {(members, width): Engine(_students(s, members, width)) for members, width in sizes}
+    seconds, _ = _epochs(s, engines)
+    return [median_range(seconds[members, width], 1e3 / members) for members, width in sizes]
+
+
+def _students(s: Sizes, members: int, width: int, **changes: Any) -> ExperimentConfig:
+    return replace(s.config, teachers=1, trials=members, student_hidden=width, **changes)
+
+
+def _epochs(
+    s: Sizes, engines: Mapping[Any, Engine], others: Mapping[Any, Call] | None = None
+) -> tuple[dict[Any, list[float]], dict[Any, list[float]]]:
+    """Seconds of an epoch of each of the `engines`, and of a call of each of the `others`, timed in turns.
+
+    Small students train for some epochs in one go, as in a run, where handing work to a thread does not count.
+    """
+    many = {key: max(1, 600 // engine.members[0].student.student_hidden) for key, engine in engines.items()}
+    calls: dict[Any, Call] = {key: partial(engine.epochs, many[key]) for key, engine in engines.items()}
+    times = interleaved(calls | dict(others or {}), s.rounds, s.least)
+    epochs = {key: [t / many[key] for t in times[key]] for key in engines}
+    return epochs, {key: times[key] for key in others or {}}
+
+
+def _parts(s: Sizes, width: int) -> dict[str, Spread]:
+    """Milliseconds of an epoch of one student, and of its parts, each timed alone."""
+    times = interleaved(parts(replace(s.config, student_hidden=width)), s.rounds, s.least)
+    return {name: median_range(seconds, 1e3) for name, seconds in times.items()}
+
+
+def _step_cost_ratio(s: Sizes) -> dict[str, Any]:
+    """Time of spectral steps, an epoch of them, over that of direct ones, mean over pairs with Student's t."""
+    spectral, direct = (Engine(config) for config in (s.config, s.config.direct_twin()))
+    found = jackknife(by_teacher(cost_ratio(spectral.epochs, direct.epochs, s.pairs)))  # pairs are the units
+    return {"mean": found.value, "low": found.low, "high": found.high, "n": s.pairs}
 
 
 def _checkpoint(s: Sizes) -> dict[str, Any]:
     """Milliseconds to save the state of an unfinished run, and their part of the time between two saves."""
-    engine = Engine(replace(s.config, student_hidden=s.checkpoint_width))
-    engine.steps()  # so that the optimiser has a memory
-    state = {  # as in spectral.train, without the few numbers that were recorded of errors
-        "roster": Roster(engine.student, engine.optimiser).state(),
-        "order": [generator.get_state() for generator in engine.order],
-        "scores": [node_scores(engine.student) for _ in score_epochs(s.config.epochs)],
-    }
+    members = Engine(replace(s.config, student_hidden=s.checkpoint_width)).members
+    for member in members:  # as towards the end of a run, without the few numbers that were recorded of errors
+        member.scores = [node_scores(member.student) for _ in score_epochs(s.config.epochs)]
+    state = {"members": [member.state() for member in members]}
     store = Store.default()
     store.check_writable()
     with tempfile.TemporaryDirectory(dir=store.local) as folder:  # on the disk where checkpoints go

@@ -9,37 +9,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from spectral.bench.loops import ONE_THREAD, PLAIN_LOOPS
 from spectral.bench.measure import FORMAT
 from spectral.bench.timing import Spread
 from spectral.lab.config import ConfigError
 from spectral.lab.files import REPOSITORY, checksum, write_atomically
 from spectral.lab.presets import STUDENTS
-from spectral.train import SAVE_EVERY
-
-REQUIRED, WANTED, SAVE_PERCENT = 10, 20, 2
-"""How many times as fast as the plain loop the engine has to be, and should be; percent that checkpoints may take."""
+from spectral.plan import SAVE_EVERY
 
 STORED = REPOSITORY / "book" / "bench.json"
 
-NOT_MEASURED, RANGE = "not measured", "median [lowest, highest]"
-STEPS = {
-    "plain": "plain loop",
-    "eager": "engine: all students at once, gradient written down",
-    "compiled": "and compiled",
-    "dropping": "and dead nodes leave; the whole run, compiling included",
-}
+RANGE = "median [lowest, highest]"
 PARTS = {
-    "eager": "an eager epoch",
-    "compiled": "a compiled epoch",
-    "products": "the five products",
-    "elementwise": "activations and residuals, not compiled",
-    "factors": "weights from factors, gradients of factors",
-    "update": "penalties and Adam",
-    "shuffle": "shuffling",
-    "rest": "rest, by difference",
-    "recording": "besides: recording, spread over all epochs",
+    "epoch": "an epoch",
+    "shuffle": "order of the patterns",
+    "forward": "forward",
+    "backward": "backward and gradients, by difference",
+    "update": "weights from factors, penalties, Adam",
 }
+STARTS = {"cold": "the kernel is compiled first", "warm": "it was compiled before"}
 
 Rows = list[tuple[str, ...]]
 
@@ -72,7 +59,7 @@ def load(path: str | Path = "") -> dict[str, Any]:
         If it is missing, or not what was written.
     """
     path = Path(path) if str(path) else STORED
-    advice = f"Measure, some ten minutes on an idle machine, with: python -m spectral bench --to {path}"
+    advice = f"Measure, some eight minutes on an idle machine, with: python -m spectral bench --to {path}"
     try:
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         digest, version = result.pop("digest"), result["format"]
@@ -89,45 +76,51 @@ def load(path: str | Path = "") -> dict[str, Any]:
 
 def tables(result: dict[str, Any]) -> dict[str, Table]:
     """A result as tables by name, in the order in which they are read; equal results give equal text."""
-    sizes, config, loops = result["sizes"], result["sizes"]["config"], result["loops"]["ms_per_epoch"]
+    sizes, config = result["sizes"], result["sizes"]["config"]
     setting = f"{config['teachers'] * config['trials']} spectral students of {config['student_hidden']} nodes"
-    steps = [(label, result["steps"][name]) for name, label in STEPS.items()]
-    ratio, eager = result["step_cost_ratio"], result["step_cost_ratio_eager"]
-    ratios = [(f"as in long runs{', compiled' if ratio['compiled'] else ''}", ratio), ("not compiled", eager)]
-    saved, roofline = result["checkpoint"], f"The five products against what the machine can do; {RANGE}"
+    ratio, saved, nodes = result["step_cost_ratio"], result["checkpoint"], f"{config['student_hidden']} nodes"
+    shares = {width: percentages(parts) for width, parts in result["parts"].items()}
     found: dict[str, tuple[str, tuple[str, ...], Rows]] = {
-        "whole": (f"{setting}, {config['epochs']:,} epochs, seconds; {RANGE}", ("", "measured", "n"), _whole(result)),
+        "whole": (
+            f"{setting}, {config['epochs']:,} epochs; {RANGE}",
+            ("", "seconds", "times as long as the engine", "n"),
+            _whole(result),
+        ),
         "loops": (
-            f"Ways to write the plain loop, one student, ms per epoch; {RANGE}",
-            ("plain loop", "ms per epoch", "n"),
-            [(name, median_text(loops[name]), f"{loops[name]['n']}") for name in PLAIN_LOOPS if name in loops],
+            f"One spectral student of {nodes}, none dropped, ms per epoch; {RANGE}",
+            ("", "ms per epoch", "n"),
+            _loops(result["loops"]),
         ),
-        "steps": (
-            f"What each means brings, {setting}, ms per student and epoch; {RANGE}",
-            ("", "ms", "times as fast as the plain loop"),
-            [(label, median_text(s and s["ms"]), median_text(s and s["gain"])) for label, s in steps],
+        "rate": (
+            "The kernel, GFLOP/s by number of nodes, none dropped; medians",
+            ("d = m", "threads", *(f"{width:,}" for width in sizes["widths"]), "roof"),
+            _rate(result["rate"]),
         ),
-        "parts": (
-            f"Parts of an epoch, each timed alone, {setting}, none dropped, ms per epoch; {RANGE}",
-            ("part", "ms", "% of the eager epoch", "% of the compiled one"),
-            _parts(result["parts"]["ms_per_epoch"]),
-        ),
-        "roofline": (roofline, ("", "measured"), _roofline(result["parts"])),
         "members": _growth(result, "members", "students E", f"h_S = {sizes['members_width']}"),
         "widths": _growth(result, "widths", "nodes h_S", f"E = {sizes['widths_members']}"),
+        "parts": (
+            "Parts of an epoch of one student, each timed alone, medians",
+            ("", *(f"{width} nodes: {unit}" for width in shares for unit in ("ms", "%"))),
+            [
+                (label, *(cell for width in shares for cell in _part(result["parts"][width], shares[width], name)))
+                for name, label in PARTS.items()
+            ],
+        ),
+        "start": (
+            f"A new process that trains one student of {nodes} for one epoch, seconds; {RANGE}",
+            ("", "seconds", "n"),
+            [(label, *_measured(result["start"][name])) for name, label in STARTS.items()],
+        ),
         "step_cost_ratio": (
-            f"Time of a spectral step over that of a direct one, {setting}, none dropped; mean [95 % interval]",
-            ("step", "ratio", "pairs"),
-            [(kind, "{mean:.3f} [{low:.3f}, {high:.3f}]".format(**r), f"{r['n']}") for kind, r in ratios],
+            f"Time of spectral steps over that of direct ones, {setting}, none dropped; mean [95 % interval]",
+            ("ratio", "pairs"),
+            [("{mean:.3f} [{low:.3f}, {high:.3f}]".format(**ratio), f"{ratio['n']}")],
         ),
         "checkpoint": (
             f"Saving {config['teachers'] * config['trials']} students of {sizes['checkpoint_width']:,} nodes, "
             f"{saved['mebibytes']:.1f} MiB, every {SAVE_EVERY:.0f} s",
             ("", RANGE),
-            [
-                ("ms", median_text(saved["ms"])),
-                (f"% of the time, at most {SAVE_PERCENT}", median_text(saved["percent"])),
-            ],
+            [("ms", median_text(saved["ms"])), ("% of the time", median_text(saved["percent"]))],
         ),
         "grid": _grid(result),
     }
@@ -139,7 +132,18 @@ def machine_line(result: dict[str, Any]) -> str:
     m = result["machine"]
     revision = f"revision {m['git'][:12]}{', changed' if m['dirty'] else ''}" if m["git"] else "revision unknown"
     quick = "A QUICK RUN, ITS NUMBERS MEAN NOTHING. " if result["quick"] else ""
-    return f"{quick}{m['machine']}; torch {m['torch']}, Python {m['python']}; {revision}; {m['date'][:10]}"
+    software = f"torch {m['torch']}, numba {m['numba']}, Python {m['python']}"
+    return f"{quick}{m['machine']}; {software}; {revision}; {m['date'][:10]}"
+
+
+def unmeasured(result: dict[str, Any]) -> str:
+    """What a result does not hold, in one sentence."""
+    kinds = result["grid"]["students"].values()
+    runs, there = (sum(kind[name] for kind in kinds) for name in ("runs", "there"))
+    missing = [] if result["whole"]["gpu"] else ["a GPU, which was not there"]
+    if there < runs:
+        missing.append(f"the main grid, of whose {runs} runs {there} were stored")
+    return f"Not measured: {'; '.join(missing)}." if missing else "Nothing was left out."
 
 
 def number(value: float) -> str:
@@ -147,39 +151,21 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}".rstrip(".")
 
 
-def median_text(measured: Spread | None) -> str:
-    """Median and range, as in ``18.0 [16.5, 19.1]``, or that they were not measured."""
-    if measured is None:
-        return NOT_MEASURED
+def median_text(measured: Spread) -> str:
+    """Median and range, as in ``18.0 [16.5, 19.1]``."""
     return f"{number(measured['median'])} [{number(measured['low'])}, {number(measured['high'])}]"
 
 
-def met(measured: Spread, bound: float) -> str:
-    """Whether a ratio reaches a bound: in all of its range, by its median, or not."""
-    if measured["low"] >= bound:
-        return "met"
-    return "met by the median" if measured["median"] >= bound else "missed"
+def percentages(parts: dict[str, Spread]) -> dict[str, float]:
+    """Percent of an epoch that its parts take by their medians; "backward" is what the others leave."""
+    found = {name: 100 * part["median"] / parts["epoch"]["median"] for name, part in parts.items()}
+    return found | {"backward": 100 - found["shuffle"] - found["forward"] - found["update"]}
 
 
-def at_once(result: dict[str, Any]) -> Spread:
-    """Seconds of the plain loop if a loop on one thread ran on every core, and none of them slowed another down."""
-    alone = result["loops"]["ms_per_epoch"][ONE_THREAD]
-    scale = 1e-3 * result["whole"]["student_epochs"] / result["machine"]["threads"]
-    return {key: value if key == "n" else scale * value for key, value in alone.items()}
-
-
-def percentages(parts: dict[str, Any], mode: str) -> dict[str, float]:
-    """Percent of an epoch, eager or compiled, that its parts take by their medians; "rest" is what they leave."""
-    percent = {name: 100 * part["median"] / parts[mode]["median"] for name, part in parts.items() if part}
-    names = ["products", "factors", "update", "shuffle"] + (["elementwise"] if mode == "eager" else [])
-    found = {name: percent[name] for name in names}
-    return found | {"rest": 100 - sum(found.values()), "recording": percent["recording"], mode: 100}
-
-
-def roof(parts: dict[str, Any]) -> float:
-    """GFLOP/s that the products cannot exceed: those of a square product, or what memory feeds, if that is less."""
-    fed: float = parts["operations_per_byte"] * parts["gigabytes_per_second"]["median"]
-    return min(parts["gflops_square"]["median"], fed)
+def of_roof(rate: dict[str, Any], inputs: int, threads: int) -> list[float]:
+    """Percent of the roof that the kernel reaches at each width, by the medians."""
+    (found,) = (r["gflops"] for r in rate["kernel"] if (r["inputs"], r["threads"]) == (inputs, threads))
+    return [100 * cell["median"] / rate["roof"][f"{threads}"]["median"] for cell in found]
 
 
 def power_of_growth(sizes: Sequence[float], costs: Sequence[float]) -> float:
@@ -187,61 +173,61 @@ def power_of_growth(sizes: Sequence[float], costs: Sequence[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
 
 
+def _measured(spread: Spread) -> tuple[str, str]:
+    return median_text(spread), f"{spread['n']}"
+
+
 def _whole(result: dict[str, Any]) -> Rows:
-    whole, loops, plain = result["whole"], result["machine"]["threads"], at_once(result)
-    engine, ratio = whole["engine_seconds"], whole["ratio"]
-    measured = {
-        "plain loop, one student after the other": whole["plain_seconds"],
-        "the engine": engine,
-        "plain loop over engine": ratio,
-        f"{loops} plain loops at once, one thread each, at best": plain,
+    whole, count = result["whole"], result["machine"]["threads"]
+    ways = {
+        "alone": "plain loop, one student after the other",
+        "at_once": f"{count} plain loops at once, one thread each",
     }
-    return [
-        *((label, median_text(value), f"{value['n']}") for label, value in measured.items()),
-        ("these over engine, medians", number(plain["median"] / engine["median"]), ""),
-        (f"required: {REQUIRED} times as fast as one after the other", met(ratio, REQUIRED), ""),
-        (f"wanted: {WANTED} times", met(ratio, WANTED), ""),
+    rows: Rows = [
+        (label, median_text(whole["plain"][way]), *_measured(whole["ratio"][way])) for way, label in ways.items()
     ]
-
-
-def _parts(parts: dict[str, Any]) -> Rows:
-    share = [percentages(parts, mode) if parts[mode] else {} for mode in ("eager", "compiled")]
-    rows: Rows = []
-    for name, label in PARTS.items():
-        percent = (f"{part[name]:.1f}" if name in part else "–" for part in share)
-        rows.append((label, "–" if name == "rest" else median_text(parts[name]), *percent))
+    engine, n = _measured(whole["engine"])
+    rows.append(("the engine", engine, "–", n))
+    if whole["gpu"]:
+        seconds = whole["gpu"]["seconds"]
+        part = number(seconds / whole["engine"]["median"])
+        rows.append((f"PyTorch's loop on a GPU, {whole['gpu']['device']}", number(seconds), part, "1"))
     return rows
 
 
-def _roofline(parts: dict[str, Any]) -> Rows:
+def _loops(loops: dict[str, Any]) -> Rows:
+    every = {f"plain loop: {name}": spread for name, spread in loops["ms_per_epoch"].items()}
     return [
-        ("the products: GFLOP/s", median_text(parts["gflops"])),
-        ("a large square product: GFLOP/s", median_text(parts["gflops_square"])),
-        ("copying what a step holds of activations: GB/s", median_text(parts["gigabytes_per_second"])),
-        ("operations of the products for each byte of activations", number(parts["operations_per_byte"])),
-        ("roof, the lower of square product and memory: GFLOP/s", number(roof(parts))),
-        ("the products over the roof, medians: %", number(100 * parts["gflops"]["median"] / roof(parts))),
+        (label, *_measured(spread)) for label, spread in (every | {"the engine, on one core": loops["engine"]}).items()
     ]
+
+
+def _rate(rate: dict[str, Any]) -> Rows:
+    rows: Rows = []
+    for kernel in rate["kernel"]:
+        cells = (*kernel["gflops"], rate["roof"][f"{kernel['threads']}"])
+        rows.append((f"{kernel['inputs']}", f"{kernel['threads']}", *(number(cell["median"]) for cell in cells)))
+    return rows
+
+
+def _part(parts: dict[str, Spread], share: dict[str, float], name: str) -> tuple[str, str]:
+    return number(share[name] * parts["epoch"]["median"] / 100), f"{share[name]:.0f}"
 
 
 def _growth(result: dict[str, Any], axis: str, what: str, fixed: str) -> tuple[str, tuple[str, ...], Rows]:
     title = f"Cost against {what} at {fixed}, none dropped, ms per student and epoch; {RANGE}"
-    sizes, costs = result["sizes"][axis], result["growth"][axis]
-    columns = ([median_text(cost) for cost in costs[mode] or [None] * len(sizes)] for mode in ("eager", "compiled"))
-    return title, (what, "eager", "compiled"), list(zip((f"{size:,}" for size in sizes), *columns, strict=True))
+    cells = zip(result["sizes"][axis], result["growth"][axis], strict=True)
+    return title, (what, "ms"), [(f"{size:,}", median_text(cost)) for size, cost in cells]
 
 
 def _grid(result: dict[str, Any]) -> tuple[str, tuple[str, ...], Rows]:
-    grid, gpu, kinds = result["grid"], result["whole"]["gpu"], result["grid"]["students"]
+    grid, kinds, cores = result["grid"], result["grid"]["students"], result["machine"]["threads"]
     total = {key: sum(kind[key] for kind in kinds.values()) for key in kinds[STUDENTS[0]]}
     rows: Rows = []
     for name, kind in (*((name, kinds[name]) for name in STUDENTS), ("all", total)):
         complete = kind["there"] == kind["runs"]
-        hours = [number(kind[key] / 3600) if complete else NOT_MEASURED for key in ("seconds", "busy_seconds")]
+        hours = [number(kind["cpu_seconds"] / 3600 / part) if complete else "–" for part in (1, cores)]
         memory = f"{grid['peak_memory_mib'] / 1024:.2f} GiB" if name == "all" and complete else "–"
         rows.append((name, f"{kind['there']} of {kind['runs']}", *hours, memory))
-    time = f"{number(gpu['seconds'] / 3600)} ({gpu['device']})" if gpu else NOT_MEASURED
-    width = result["sizes"]["config"]["student_hidden"]
-    rows.append((f"on a GPU: spectral, {width} nodes", "1 of 1" if gpu else "0 of 1", time, "–", "–"))
     title = f"The main grid, from the records of its stored runs, hours; on: {'; '.join(grid['machines']) or 'none'}"
-    return title, ("students", "runs", "wall time", "processor time / cores", "peak memory"), rows
+    return title, ("students", "runs", "processor time", f"wall time on {cores} cores", "peak memory"), rows

@@ -3,6 +3,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from spectral.bench import loops as bench_loops
 from spectral.bench import measure as bench
@@ -28,15 +30,15 @@ def test_grid_cost_adds_what_the_store_says(tmp_path, small):
     ]
     for number, experiment in enumerate(grid[:3], 1):
         numbers = {"seconds": 10.0 * number, "cpu_seconds": 12.0 * number, "peak_memory_mib": 100 * number}
-        machine = {"machine": "AMD EPYC, 2 cores, 1 threads"}
+        machine = {"machine": "AMD EPYC, 2 cores"}
         store.save(experiment.config.hash(), {"x": np.zeros(1)}, numbers | machine)
     found = bench.grid_cost(grid, store)
     assert found["students"] == {
-        "spectral": {"runs": 2, "there": 2, "seconds": 30.0, "cpu_seconds": 36.0, "busy_seconds": 18.0},
-        "matched": {"runs": 2, "there": 1, "seconds": 30.0, "cpu_seconds": 36.0, "busy_seconds": 18.0},
+        "spectral": {"runs": 2, "there": 2, "cpu_seconds": 36.0},
+        "matched": {"runs": 2, "there": 1, "cpu_seconds": 36.0},
     }
     assert found["peak_memory_mib"] == 300
-    assert found["machines"] == ["AMD EPYC, 2 cores, 1 threads"]
+    assert found["machines"] == ["AMD EPYC, 2 cores"]
     (store.local / f"{grid[0].config.hash()}.json").write_text("{}")
     assert bench.grid_cost(grid, store)["students"]["spectral"]["there"] == 1
 
@@ -44,42 +46,56 @@ def test_grid_cost_adds_what_the_store_says(tmp_path, small):
 def test_the_ratio_of_steps_has_students_interval_over_pairs(monkeypatch):
     """1, 2 and 3: mean 2, and 4.3027 / sqrt(3) on both sides; as the ledger reads it."""
     monkeypatch.setattr(bench, "cost_ratio", lambda first, second, pairs: np.arange(1.0, 1 + pairs))
-    found = bench._step_cost_ratio(bench.QUICK, False)
-    assert found == {"mean": 2.0, "low": found["low"], "high": found["high"], "n": 3, "compiled": False}
+    found = bench._step_cost_ratio(bench.QUICK)
+    assert found == {"mean": 2.0, "low": found["low"], "high": found["high"], "n": 3}
     assert (2 - found["low"], found["high"] - 2) == pytest.approx((2.48414, 2.48414), abs=1e-5)
+
+
+def test_operations_are_those_of_the_products():
+    """Counted in PyTorch's own products, d = 3 and m = 2, for 7 patterns and 5 nodes."""
+    w1, w2 = torch.ones(5, 3, requires_grad=True), torch.ones(2, 5, requires_grad=True)
+    with FlopCounterMode(display=False) as counter:
+        (torch.relu(torch.ones(7, 3) @ w1.T) @ w2.T).sum().backward()
+    assert counter.get_total_flops() == 7 * 5 * bench.operations(3, 2)
 
 
 def test_a_quick_result_has_everything(quick):
     result, said = quick
     assert result["quick"] is True
-    assert len(said) == 5
+    assert len(said) == 6
     assert result == json.loads(json.dumps(result, allow_nan=False))
-    assert set(result["loops"]["ms_per_epoch"]) == set(bench_loops.PLAIN_LOOPS) - {"Adam, fused; model compiled"}
-    assert result["loops"]["chosen"] in result["loops"]["ms_per_epoch"]
-    whole = result["whole"]
+    loops, whole, rate = result["loops"], result["whole"], result["rate"]
+    assert set(loops["ms_per_epoch"]) == set(bench_loops.PLAIN_LOOPS) - {"Adam, fused; model compiled"}
+    assert loops["chosen"] in loops["ms_per_epoch"]
     assert whole["student_epochs"] == 3 * 4
-    assert whole["ratio"]["n"] == whole["plain_seconds"]["n"] == 10
-    assert whole["ratio"]["median"] == pytest.approx(
-        whole["plain_seconds"]["median"] / whole["engine_seconds"]["median"]
-    )
-    dropping = result["steps"]["dropping"]
-    assert dropping["ms"]["median"] == pytest.approx(1e3 * whole["engine_seconds"]["median"] / 12)
-    assert dropping["gain"] == whole["ratio"]
-    chosen = result["loops"]["ms_per_epoch"][result["loops"]["chosen"]]
-    assert result["steps"]["plain"] == {"ms": chosen, "gain": {"median": 1, "low": 1, "high": 1, "n": 1}}
-    assert [len(result["growth"][axis]["eager"]) for axis in ("members", "widths")] == [2, 2]
+    for way in ("alone", "at_once"):
+        assert whole["ratio"][way]["n"] == whole["plain"][way]["n"] == 10
+        expected = whole["plain"][way]["median"] / whole["engine"]["median"]
+        assert whole["ratio"][way]["median"] == pytest.approx(expected)
+    threads = sorted({1, result["machine"]["threads"]})
+    assert list(rate["roof"]) == [f"{count}" for count in threads]
+    assert [(kernel["inputs"], kernel["threads"]) for kernel in rate["kernel"]] == [(10, count) for count in threads]
+    assert all(len(kernel["gflops"]) == 2 for kernel in rate["kernel"])
+    assert [len(result["growth"][axis]) for axis in ("members", "widths")] == [2, 2]
+    assert {name: list(parts) for name, parts in result["parts"].items()} == {
+        "8": ["epoch", "shuffle", "forward", "update"]
+    }
+    assert result["start"].keys() == {"cold", "warm"}
     ratio = result["step_cost_ratio"]
     assert ratio["low"] < ratio["mean"] < ratio["high"]
     assert ratio["n"] == 3
     assert 0 < result["checkpoint"]["percent"]["median"] < 100
     assert set(result["grid"]["students"]) == set(STUDENTS)
     assert all(kind["runs"] == 8 and kind["there"] == 0 for kind in result["grid"]["students"].values())
-    assert {"machine", "torch", "python", "date", "git", "threads"} <= set(result["machine"])
+    assert {"machine", "torch", "numba", "python", "date", "git", "threads"} <= set(result["machine"])
 
 
-def test_the_arithmetic_of_the_products(quick):
-    """E B h_S = 3 * 60 * 12 activations: two products with d = 10 and three with m = 10, two operations each."""
-    parts = quick[0]["parts"]
-    seconds = 2 * 3 * 60 * 12 * 50 / (1e9 * parts["gflops"]["low"])  # of the slowest round
-    assert parts["ms_per_epoch"]["products"]["high"] == pytest.approx(1e3 * 200 / 60 * seconds)
-    assert parts["operations_per_byte"] == 5.0
+def test_rates_and_costs_on_a_clock_of_our_own(monkeypatch):
+    """An epoch of every engine takes a second, a product of matrices one, too."""
+    sizes = replace(bench.QUICK, members=(2,), widths=(10,), rate_inputs=(5,))
+    monkeypatch.setattr(bench, "interleaved", lambda calls, rounds, least: {key: [60.0, 60.0] for key in calls})
+    found = bench._rate(sizes)
+    assert found["roof"]["1"]["median"] == pytest.approx(2e-9 * 64**3 / 60)
+    one = found["kernel"][0]["gflops"][0]["median"]  # 60 epochs in one go
+    assert one == pytest.approx(1e-9 * 200 * 10 * (4 * 5 + 6 * 5))
+    assert bench._growth(sizes, [(2, 60)])[0]["median"] == pytest.approx(1e3 * 60 / 10 / 2)

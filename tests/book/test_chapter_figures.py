@@ -107,15 +107,31 @@ def test_errors_share_their_axes(drawn):
     assert drawn()[1].get_xlabel() == "student width $h_S$"
 
 
-def test_cost_has_a_line_for_each_mode_that_was_measured(drawn):
+def test_cost_against_sizes_has_medians_with_their_range(drawn):
     some = [{"low": 1.0, "median": 2.0, "high": 4.0}, {"low": 3.0, "median": 5.0, "high": 6.0}]
     sizes = {"members": [1, 30], "widths": [60, 1_000], "members_width": 200, "widths_members": 30}
-    cost.against_sizes(
-        sizes, {"members": {"eager": some, "compiled": None}, "widths": {"eager": some, "compiled": some}}
-    )
+    cost.against_sizes(sizes, {"members": some, "widths": some})
     members, widths = drawn()
-    assert [len(ax.containers) for ax in (members, widths)] == [1, 2]
     assert members.containers[0].lines[0].get_ydata().tolist() == [2.0, 5.0]
     bars = [path.vertices[:, 1].tolist() for path in members.containers[0].lines[2][0].get_paths()]
     assert bars == [[1.0, 4.0], [3.0, 6.0]]
+    assert members.get_ylim()[0] == 0
     assert [tick.get_text() for tick in widths.get_xticklabels()] == ["60", "1,000"]
+
+
+def test_rates_have_a_panel_for_each_number_of_threads_with_its_roof(drawn):
+    kernels = [
+        {
+            "inputs": inputs,
+            "threads": threads,
+            "gflops": [{"low": x, "median": x, "high": x} for x in (10 * threads, inputs)],
+        }
+        for inputs in (5, 40)
+        for threads in (1, 2)
+    ]
+    cost.rates([24, 2_000], {"roof": {"1": {"median": 80.0}, "2": {"median": 150.0}}, "kernel": kernels})
+    for ax, threads, roof in zip(drawn(), (1, 2), (80.0, 150.0), strict=True):
+        assert [c.lines[0].get_ydata().tolist() for c in ax.containers] == [[10 * threads, 5], [10 * threads, 40]]
+        assert [line.get_ydata() for line in ax.lines if len(set(line.get_ydata())) == 1][-1] == [roof, roof]
+        assert ax.get_title() == f"{threads} thread{'s' * (threads > 1)}"
+    assert legend() == ["$d = m$ = 5", "$d = m$ = 40"]

@@ -245,7 +245,7 @@ def test_strengths_do_not_see_the_length_of_all_weights():
 def cost(tmp_path, **changes):
     """Measurements of cost as a file that the ledger reads."""
     path = tmp_path / "bench.json"
-    measured = {"mean": 1.03, "low": 0.98, "high": 1.08, "n": 30, "compiled": True}
+    measured = {"mean": 1.03, "low": 0.98, "high": 1.08, "n": 30}
     full = {"format": FORMAT, "quick": False, "sizes": {"config": {"student_hidden": 200}}, "step_cost_ratio": measured}
     save(full | changes, path)
     return path
@@ -292,13 +292,13 @@ def test_a_quantity_needs_what_its_signature_says(monkeypatch):
         raise NotImplementedError
 
     @quantity("at one width")
-    def of_cost(bench: Mapping[str, float], width: int, *, kind: Literal["eager", "compiled"]) -> Interval:
+    def of_cost(bench: Mapping[str, float], width: int, *, kind: Literal["step", "epoch"]) -> Interval:
         raise NotImplementedError
 
     both = {"student": STUDENTS, "at": ("effective size", "teacher size")}
     assert QUANTITIES["made up"] == (of_widths, "results", "widths", both)
     assert QUANTITIES["made up too"] == (of_nothing, "results", "", {})
-    assert QUANTITIES["at one width"] == (of_cost, "bench", "width", {"kind": ("eager", "compiled")})
+    assert QUANTITIES["at one width"] == (of_cost, "bench", "width", {"kind": ("step", "epoch")})
 
 
 def test_all_quantities_are_those_of_the_ledger():

@@ -1,4 +1,4 @@
-"""The figure of the page on cost."""
+"""The figures of the page on cost."""
 
 from __future__ import annotations
 
@@ -7,36 +7,57 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
-from spectral.book.figures.style import NEUTRAL, ROLES
-
-MODES = {"eager": (NEUTRAL, "s", "--"), "compiled": (ROLES["spectral"].colour, "o", "-")}
-
+from spectral.book.figures.drawing import legend_below, reference
+from spectral.book.figures.style import ROLES, size_colours
 
 Costs = Sequence[Mapping[str, float]]
 """Median and range, for each size."""
 
+_MARKERS = "os^Dv"
 
-def against_sizes(sizes: Mapping[str, Any], costs: Mapping[str, Mapping[str, Costs | None]]) -> None:
-    """Milliseconds per student and epoch against members and widths, medians with their range, a line for each mode."""
+
+def rates(widths: Sequence[int], rate: Mapping[str, Any]) -> None:
+    """GFLOP/s against nodes, medians with their range: a panel for each number of threads, with the roof as a line."""
+    figure, axes = plt.subplots(len(rate["roof"]), 1, figsize=(6, 3.7 * len(rate["roof"])), sharex=True, squeeze=False)
+    for (threads, roof), ax in zip(rate["roof"].items(), axes.flat, strict=True):
+        kernels = [kernel for kernel in rate["kernel"] if f"{kernel['threads']}" == threads]
+        for kernel, colour, marker in zip(kernels, size_colours(len(kernels)), _MARKERS, strict=False):
+            _medians(ax, widths, kernel["gflops"], colour, marker, f"$d = m$ = {kernel['inputs']}")
+        reference(ax, roof["median"], "roof")
+        ax.set(xscale="log", ylabel="GFLOP/s", title=f"{threads} thread{'s' if threads != '1' else ''}")
+        ax.set_ylim(0, 1.15 * roof["median"])
+        _sizes_below(ax, widths)
+    axes[-1, 0].set_xlabel("nodes $h_S$")
+    legend_below(figure, axes[0, 0], columns=3)
+
+
+def against_sizes(sizes: Mapping[str, Any], costs: Mapping[str, Costs]) -> None:
+    """Milliseconds per student and epoch, medians with range: against members and, logarithmic, against widths."""
     titles = {
         "members": ("students $E$", f"$h_S$ = {sizes['members_width']} nodes"),
         "widths": ("nodes $h_S$", f"$E$ = {sizes['widths_members']} students"),
     }
     _, axes = plt.subplots(2, 1, figsize=(6, 7.4))
     for ax, (axis, (label, title)) in zip(axes, titles.items(), strict=True):
-        for mode, (colour, marker, style) in MODES.items():
-            measured = costs[axis][mode]
-            if measured is None:
-                continue
-            low, median, high = (np.array([cost[key] for cost in measured]) for key in ("low", "median", "high"))
-            bars = [median - low, high - median]
-            ax.errorbar(sizes[axis], median, bars, color=colour, marker=marker, linestyle=style, capsize=3, label=mode)
-        ax.set(xscale="log", yscale="log", xlabel=label, ylabel="ms per student and epoch", title=title)
-        ax.set_xticks(sizes[axis], [f"{size:,}" for size in sizes[axis]])
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.yaxis.set_major_formatter("{x:g}")
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.yaxis.set_minor_locator(NullLocator())
-    axes[0].legend()
+        _medians(ax, sizes[axis], costs[axis], ROLES["spectral"].colour, "o")
+        ax.set(xscale="log", xlabel=label, ylabel="ms per student and epoch", title=title)
+        _sizes_below(ax, sizes[axis])
+    axes[0].set_ylim(bottom=0)
+    axes[1].set_yscale("log")
+    axes[1].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[1].yaxis.set_major_formatter("{x:g}")
+    axes[1].yaxis.set_minor_locator(NullLocator())
+
+
+def _medians(ax: Axes, sizes: Sequence[int], measured: Costs, colour: str, marker: str, label: str = "") -> None:
+    low, median, high = (np.array([cost[key] for cost in measured]) for key in ("low", "median", "high"))
+    bars = [median - low, high - median]
+    ax.errorbar(sizes, median, bars, color=colour, marker=marker, capsize=3, label=label or None)
+
+
+def _sizes_below(ax: Axes, sizes: Sequence[int]) -> None:
+    ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    ax.xaxis.set_minor_locator(NullLocator())
