@@ -13,6 +13,9 @@ PAGES := _config.yml _toc.yml $(wildcard book/*.md) book/references.bib $(wildca
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
+# A module of tests, or a notebook, is one process's; each process has a core, and PyTorch one thread in it.
+WORKERS := --numprocesses auto --dist loadscope
+PARALLEL := OMP_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help book test lint unit notebooks refresh bench lock clean
@@ -36,10 +39,10 @@ lint: $(READY)  ## style, formatting and types
 	$(BIN)/mypy
 
 unit: $(READY)  ## unit tests, a smoke run of every chapter, the book built strictly and read in a browser
-	$(BIN)/python -m pytest
+	$(PARALLEL) $(BIN)/python -m pytest $(WORKERS)
 
 notebooks: $(READY)  ## execute the committed chapters again and compare what they print
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout 600 -W default $(CHAPTERS)
+	$(PARALLEL) $(BIN)/python -m pytest $(WORKERS) --nbval --nbval-current-env --nbval-cell-timeout 600 -W default $(CHAPTERS)
 
 refresh: $(READY)  ## execute every chapter and keep the outputs in the committed notebooks
 	for chapter in $(CHAPTERS); do $(BIN)/python book/execute.py $$chapter $$chapter; done

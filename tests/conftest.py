@@ -1,11 +1,13 @@
 """Shared fixtures: a toy student that can be checked by hand, a small experiment in float64, the built book."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import settings
-from rendered import build
+from rendered import build, html
 
 from spectral import ExperimentConfig, Student
 
@@ -47,5 +49,11 @@ def small() -> ExperimentConfig:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Path:
-    """The book built from the committed chapters, once for all tests that read it."""
-    return build(tmp_path_factory.mktemp("site"))
+    """The book built from the committed chapters, once for all tests that read it, in whatever process they run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with FileLock(folder / "site.lock"):
+        if not (folder / "site.done").exists():
+            build(folder / "site")
+            (folder / "site.done").touch()
+    return html(folder / "site")

@@ -21,4 +21,9 @@ def build(out: Path) -> Path:
     call = [command, "build", ROOT, "--path-output", out, "-W", "-n", "--keep-going"]
     built = subprocess.run(call, capture_output=True, text=True)
     assert built.returncode == 0, built.stdout[-3_000:] + built.stderr[-3_000:]
+    return html(out)
+
+
+def html(out: Path) -> Path:
+    """Where `build` leaves the pages."""
     return out / "_build" / "html"

@@ -81,7 +81,8 @@ def test_statistics_know_no_network():
     }  # fmt: skip
 
 
-HEAVY = ("scipy", "matplotlib", "seaborn", "pandas", "filelock", "yaml", "papermill", "IPython", "myst_nb", "resource")
+HEAVY = ("numba", "scipy", "matplotlib", "seaborn", "pandas", "filelock", "yaml", "papermill", "IPython", "myst_nb",
+         "resource")  # fmt: skip
 
 
 def test_the_layer_needs_torch_alone():
