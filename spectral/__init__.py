@@ -11,11 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from spectral.curves import greedy_order, prune_sweep
+from spectral.engine.plan import TrainingDiverged
 from spectral.layers import SpectralLinear
 from spectral.penalties import split_l2
 from spectral.prune import Pair, compact, mask, node_scores, rank
 from spectral.students import Student
-from spectral.train import TrainingDiverged
 
 if TYPE_CHECKING:
     from spectral.lab.config import ConfigError, ExperimentConfig

@@ -15,6 +15,7 @@ import torch
 
 from spectral.book import coverage
 from spectral.book.claims import MISSING, announce, announced, announcement, ledger, unannounced
+from spectral.engine.train import TrainingDiverged
 from spectral.lab.config import ConfigError, ExperimentConfig, parse_settings
 from spectral.lab.experiment import check_device
 from spectral.lab.export import export, summary
@@ -24,7 +25,6 @@ from spectral.lab.results import OutOfMemory, run
 from spectral.lab.store import Store
 from spectral.lab.sweep import expected_seconds, readable_time, stale, status, sweep
 from spectral.lab.verify import damaged, retrain
-from spectral.train import TrainingDiverged
 
 EXIT_CODES = """
 exit codes:

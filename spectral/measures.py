@@ -1,4 +1,4 @@
-r"""What is left of a student, and what of the teacher is in it: sizes, matched nodes.
+r"""How well a student answers, what is left of it, and what of the teacher is in it: errors, sizes, matched nodes.
 
 Axes: E members, h_S and h_T student and teacher nodes, d inputs.
 """
@@ -11,7 +11,22 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from spectral.students import Student
+from spectral.tasks import Patterns
+
 Normalisation = Literal["member", "pooled"]
+
+AT_ONCE = 1_500_000
+"""Hidden activations held at once, E * B * h_S: larger arrays leave the cache, and take two to four times as long."""
+
+
+@torch.no_grad()
+def mse(student: Student, patterns: Patterns) -> Tensor:
+    """Mean squared error of every member over its `patterns`, shape (E,)."""
+    size = max(1, AT_ONCE // (student.members * student.student_hidden))
+    parts = zip(patterns.x.split(size, 1), patterns.y.split(size, 1), strict=True)
+    squares = [(student(x) - y).square().sum(-1) for x, y in parts]
+    return torch.stack(squares).sum(0) / patterns.y.shape[1]
 
 
 def survivors(scores: Tensor, threshold: float = 0.05, normalise: Normalisation = "member") -> Tensor:

@@ -1,6 +1,7 @@
 """Shared fixtures: a toy student that can be checked by hand, a small experiment in float64, the built book."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import settings
 from rendered import build, html
 
 from spectral import ExperimentConfig, Student
+from spectral.lab.experiment import prepare
+from spectral.tasks import Task
 
 settings.register_profile("project", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("project")
@@ -45,6 +48,20 @@ def small() -> ExperimentConfig:
         batch_size=60,
         dtype="float64",
     )
+
+
+@pytest.fixture
+def shaken() -> Callable[[ExperimentConfig], tuple[Task, Student]]:
+    """From a configuration to its tasks and students, all factors of these moved off their start."""
+
+    def prepared(config: ExperimentConfig) -> tuple[Task, Student]:
+        task, student = prepare(config)
+        with torch.no_grad():
+            for parameter in student.parameters():
+                parameter += 0.3 * torch.randn(parameter.shape, dtype=parameter.dtype, generator=torch.Generator())
+        return task, student
+
+    return prepared
 
 
 @pytest.fixture(scope="session")

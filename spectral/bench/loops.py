@@ -26,15 +26,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spectral import kernel
 from spectral.activations import activation as lookup
 from spectral.bench.timing import Call, timed
+from spectral.engine import kernel
+from spectral.engine.members import Apprentice
+from spectral.engine.plan import ADAM_BETAS, ADAM_EPS, Plan, adam
 from spectral.lab.config import ExperimentConfig
 from spectral.lab.experiment import compute, draw_task, prepare
 from spectral.layers import SpectralLinear
-from spectral.members import Apprentice
 from spectral.penalties import penalised
-from spectral.plan import ADAM_BETAS, ADAM_EPS, Plan, adam
 from spectral.streams import member_streams, order_keys, stream
 from spectral.students import Student
 from spectral.tasks import Task
@@ -120,7 +120,7 @@ def at_once(config: ExperimentConfig, name: str, count: int) -> Iterator[Callabl
 
 
 class Engine:
-    """The members of `config` as `spectral.members` trains them, dropping no node, in pieces that can be timed.
+    """The members of `config` as `spectral.engine.members` trains them, dropping no node, in pieces that can be timed.
 
     So many `threads` take members from one queue, by default as many as PyTorch uses.
     """
@@ -137,7 +137,7 @@ class Engine:
         self._epoch, self._stop = 1, np.zeros(1, np.uint8)
         self._pool = ThreadPoolExecutor(
             torch.get_num_threads() if threads is None else threads,
-            initializer=lambda: torch.set_flush_denormal(True),  # as `spectral.members` has it
+            initializer=lambda: torch.set_flush_denormal(True),  # as `spectral.engine.members` has it
         )
 
     def epochs(self, count: int = 1) -> None:

@@ -21,13 +21,13 @@ import torch
 
 from spectral.bench.loops import PLAIN_LOOPS, Engine, at_once, parts, plain_loop, square_product, whole_run
 from spectral.bench.timing import Call, Spread, cost_ratio, interleaved, median_range, timed
+from spectral.engine.plan import SAVE_EVERY
 from spectral.lab.config import ExperimentConfig
 from spectral.lab.files import DamagedResult
 from spectral.lab.presets import Experiment, configurations, experiments
 from spectral.lab.provenance import describe, revision
 from spectral.lab.results import score_epochs
 from spectral.lab.store import CheckpointFile, Store
-from spectral.plan import SAVE_EVERY
 from spectral.prune import node_scores
 from spectral.stats.intervals import by_teacher, jackknife
 

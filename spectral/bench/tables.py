@@ -11,10 +11,10 @@ import numpy as np
 
 from spectral.bench.measure import FORMAT
 from spectral.bench.timing import Spread
+from spectral.engine.plan import SAVE_EVERY
 from spectral.lab.config import ConfigError
 from spectral.lab.files import REPOSITORY, checksum, write_atomically
 from spectral.lab.presets import STUDENTS
-from spectral.plan import SAVE_EVERY
 
 STORED = REPOSITORY / "book" / "bench.json"
 

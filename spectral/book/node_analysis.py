@@ -17,12 +17,11 @@ from torch.nn.functional import cosine_similarity
 
 from spectral.book.subnetwork import Network, gathered, kinds, owners, paths, unit_rows
 from spectral.lab.collection import Sample
-from spectral.measures import Matching, match_teacher, similarity
+from spectral.measures import Matching, match_teacher, mse, similarity
 from spectral.prune import mask, rank
 from spectral.stats.intervals import Interval
 from spectral.students import Student
 from spectral.tasks import Patterns
-from spectral.train import mse
 
 Weights = tuple[Tensor, Tensor]
 """Of one network: those of the first layer (h, d) and of the second (m, h)."""

@@ -35,7 +35,7 @@ from spectral.lab.config import ConfigError
 from spectral.lab.experiment import other_teachers
 from spectral.lab.presets import StudentKind
 from spectral.lab.results import Result, found_in
-from spectral.measures import effective_size
+from spectral.measures import effective_size, mse
 from spectral.prune import compact, rank
 from spectral.stats.intervals import (
     LEVEL,
@@ -48,7 +48,6 @@ from spectral.stats.intervals import (
     share,
     slope_weights,
 )
-from spectral.train import mse
 
 Score = Literal["incoming", "product"]
 Order = Literal["incoming", "random"]

@@ -94,14 +94,15 @@ class ExperimentConfig:
     l2_phi, l2_lam:
         Strengths of the penalties on phi and lam_out (the latter acts where lam_out is trained).
     group_lasso:
-        Strength of a group lasso on the rows of a direct student's first layer; see `spectral.train`.
+        Strength of a group lasso on the rows of a direct student's first layer; see `spectral.engine.train`.
     trained:
         What a spectral student trains of its first layer: "both" eigenvectors and eigenvalues, "eigenvalues" alone, or
         both in "alternate" epochs.
     train_lam_in:
         Whether the eigenvalues of the inputs are trained (and penalised) along with lam_out.
     drop_dead:
-        Whether nodes that have vanished leave for good, which is faster and a rule of ours; see `spectral.dropping`.
+        Whether nodes that have vanished leave for good, which is faster and a rule of ours; see
+        `spectral.engine.dropping`.
     activation:
         "relu", "tanh" or "erf", of teacher and student.
     inputs:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import torch
 
+from spectral.engine.train import Checkpoint, History, Loop, train, which_loop
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.streams import Member, member_streams, order_keys
 from spectral.students import Student
 from spectral.tasks import Task, Teacher, make_task, make_teacher
-from spectral.train import Checkpoint, History, Loop, train, which_loop
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Trained:
     seconds:
         Wall time of the training, since it was last resumed.
     loop:
-        Which of the two loops of `spectral.train` it was.
+        Which of the two loops of `spectral.engine.train` it was.
     """
 
     config: ExperimentConfig
@@ -109,7 +109,7 @@ def compute(
     loop: Loop | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Trained:
-    """Train the students of `config`, all or some `members`; see `spectral.train.train` for options and errors.
+    """Train the students of `config`, all or some `members`; see `spectral.engine.train.train` for options and errors.
 
     Raises
     ------

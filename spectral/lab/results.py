@@ -19,6 +19,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from spectral.engine.train import Checkpoint, History, Loop, epochs_to_record
 from spectral.lab.config import ExperimentConfig
 from spectral.lab.experiment import Trained, check_device, compute, draw_task, make_student
 from spectral.lab.files import DamagedResult
@@ -30,7 +31,6 @@ from spectral.stats.intervals import Interval, Statistic, by_teacher, estimate, 
 from spectral.streams import Member
 from spectral.students import Student
 from spectral.tasks import Task
-from spectral.train import Checkpoint, History, Loop, epochs_to_record
 
 _NO_MEMORY = re.compile(r"DefaultCPUAllocator: |not enough memory|Storage size calculation overflowed")
 KEEP_MEMBERS = 5

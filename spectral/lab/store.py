@@ -192,7 +192,7 @@ class Store:
 
 
 class CheckpointFile:
-    """The last state of an unfinished run, on disk; see `spectral.train.Checkpoint`.
+    """The last state of an unfinished run, on disk; see `spectral.engine.train.Checkpoint`.
 
     Attributes
     ----------

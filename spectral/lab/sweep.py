@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import torch
 
+from spectral.engine.train import TrainingDiverged
 from spectral.lab.config import ENGINE_VERSION, ExperimentConfig
 from spectral.lab.files import DamagedResult
 from spectral.lab.results import OutOfMemory, Trainer, run
 from spectral.lab.store import Busy, Store
-from spectral.train import TrainingDiverged
 
 SECONDS_PER_PATTERN, SECONDS_PER_PRODUCT, SECONDS_PER_SMOOTH = 25e-9, 1.6e-11, 2e-9
 """Cost on one core of a pattern in an epoch: by itself, for each multiplication or addition of a node's products, and

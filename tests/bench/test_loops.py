@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from spectral.bench import loops as bench_loops
+from spectral.engine.train import train
 from spectral.lab.experiment import make_student, prepare
 from spectral.layers import SpectralLinear
+from spectral.measures import mse
 from spectral.penalties import split_l2
 from spectral.streams import member_streams, order_keys
-from spectral.train import mse, train
 
 EPOCHS = 3
 

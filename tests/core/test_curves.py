@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from spectral import Student, greedy_order, mask, node_scores, prune_sweep, rank
 from spectral.curves import errors_without, growth, onset
+from spectral.measures import mse
 from spectral.tasks import Patterns
-from spectral.train import mse
 
 DOUBLE = torch.float64
 

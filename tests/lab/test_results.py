@@ -12,14 +12,14 @@ import pytest
 import torch
 from standin import assert_same, exit_code, fork, in_fresh_process, never
 
-from spectral import members
-from spectral.dropping import Roster
+from spectral.engine import members
+from spectral.engine.dropping import Roster
+from spectral.engine.plan import adam
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.experiment import compute, draw_task
 from spectral.lab.files import DamagedResult
 from spectral.lab.results import OutOfMemory, WeightsNotKept, found_in, nodes_found, record, run, score_epochs
 from spectral.lab.store import CheckpointFile, Store
-from spectral.plan import adam
 from spectral.prune import node_scores
 from spectral.stats.intervals import jackknife
 from spectral.streams import Member

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from standin import assert_same, config, exit_code, fork, in_fresh_process, never, saved, starts, trainer
 
+from spectral.engine.train import TrainingDiverged
 from spectral.lab.config import ENGINE_VERSION
 from spectral.lab.files import StoreError
 from spectral.lab.results import run
 from spectral.lab.store import Store
 from spectral.lab.sweep import expected_seconds, stale, status, sweep
-from spectral.train import TrainingDiverged
 
 KILLS = 50
 EXPERIMENTS = {f"width/{width}": config(width) for width in range(1, 13)}

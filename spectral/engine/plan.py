@@ -1,6 +1,6 @@
 """What a training is asked to do, checked before any work; what it hands back when it cannot go on.
 
-Both loops, `spectral.members` on the processor and `spectral.batched` on other devices, take a `Plan`.
+Both loops, `spectral.engine.members` on the processor and `spectral.engine.batched` on other devices, take a `Plan`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def diverged(members: Iterable[int], epoch: int, learning_rate: float) -> Traini
 
 @dataclass(frozen=True)
 class Plan:
-    """The arguments of `spectral.train.train` that say how to train; see there.
+    """The arguments of `spectral.engine.train.train` that say how to train; see there.
 
     Raises
     ------

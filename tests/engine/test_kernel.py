@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 import torch
 
-from spectral import ExperimentConfig, compute, kernel, members, node_scores
+from spectral import ExperimentConfig, compute, node_scores
+from spectral.engine import kernel, members
+from spectral.engine.members import Apprentice, side_by_side
+from spectral.engine.plan import Plan
 from spectral.lab.experiment import prepare
 from spectral.measures import effective_size, match_teacher, survivors
-from spectral.members import Apprentice, side_by_side
-from spectral.plan import Plan
 from spectral.streams import counted_orders, member_streams, order_keys
 
 ROSTER = members.Roster
@@ -171,7 +172,7 @@ def test_in_distribution_it_is_the_torch_loop():
     Both see the same teachers and patterns, so means may differ by three standard errors of the paired differences.
     """
     config = ExperimentConfig(
-        input_dim=5, teacher_hidden=5, student_hidden=20, teachers=30, trials=1, epochs=150, patterns=1_250,
+        input_dim=5, teacher_hidden=5, student_hidden=20, teachers=30, trials=1, epochs=250, patterns=1_250,
         test_patterns=1_000, batch_size=50, seed=4,
     )  # fmt: skip
     seen = []
@@ -189,7 +190,8 @@ def test_in_distribution_it_is_the_torch_loop():
 
 CHILD = """
 import json, sys, time
-from spectral import ExperimentConfig, compute, kernel, members
+from spectral import ExperimentConfig, compute
+from spectral.engine import kernel, members
 members.PATIENCE = float(sys.argv[1])
 result = compute(ExperimentConfig(student_hidden=5, trials=2, epochs=3, patterns=100, test_patterns=9, batch_size=20))
 hits = sum(sum(f.stats.cache_hits.values()) for f in (kernel.train_epochs, kernel.squared_error))
@@ -238,7 +240,7 @@ def test_a_kernel_that_cannot_be_kept_trains_all_the_same(small, monkeypatch, ca
 
 
 def test_without_numba_pytorch_trains_and_says_so_once(small, monkeypatch, capsys):
-    training = importlib.import_module("spectral.train")
+    training = importlib.import_module("spectral.engine.train")
     monkeypatch.setitem(sys.modules, "numba", None)  # importing it fails
     training._numba_works.cache_clear()
     try:
@@ -252,7 +254,7 @@ def test_without_numba_pytorch_trains_and_says_so_once(small, monkeypatch, capsy
 
 
 def test_what_the_kernel_does_not_know_is_trained_by_pytorch(small):
-    training = importlib.import_module("spectral.train")
+    training = importlib.import_module("spectral.engine.train")
     _, student = prepare(small)
     assert training.which_loop(student) == "kernel"
     student.second.lam_out.requires_grad_(True)

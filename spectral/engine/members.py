@@ -1,8 +1,8 @@
 """Members trained each by itself, at its own width, side by side on the processor's cores.
 
-A member is a student of its own: the epochs are `spectral.kernel`'s, its dead nodes leave when they die, and nobody
-waits for it or pads it. Its numbers are the same to the last bit alone, in any company and with any number of threads,
-on the same machine with the same versions. Members wait in one queue, the one with most to do first.
+A member is a student of its own: the epochs are those of `spectral.engine.kernel`, its dead nodes leave when they die,
+and nobody waits for it or pads it. Its numbers are the same to the last bit alone, in any company and with any number
+of threads, on the same processor with the same versions. Members wait in one queue, the one with most to do first.
 
 Axes: E members, R recorded epochs, S epochs whose scores are recorded, h_S hidden nodes.
 """
@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from spectral import kernel
-from spectral.dropping import CHECK_EVERY, Roster
-from spectral.plan import ADAM_BETAS, ADAM_EPS, SAVE_EVERY, Checkpoint, Plan, adam, diverged, interruptible
+from spectral.engine import kernel
+from spectral.engine.dropping import CHECK_EVERY, Roster
+from spectral.engine.plan import ADAM_BETAS, ADAM_EPS, SAVE_EVERY, Checkpoint, Plan, adam, diverged, interruptible
 from spectral.prune import node_scores
 from spectral.students import Student
 from spectral.tasks import Patterns, Task

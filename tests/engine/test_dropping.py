@@ -4,12 +4,13 @@ from functools import partial
 import pytest
 import torch
 
-from spectral import batched, compact, members, node_scores
-from spectral.dropping import Roster
+from spectral import compact, node_scores
+from spectral.engine import batched, members
+from spectral.engine.dropping import Roster
+from spectral.engine.plan import adam
+from spectral.engine.train import train
 from spectral.lab.experiment import prepare
-from spectral.plan import adam
 from spectral.streams import member_streams, order_keys
-from spectral.train import train
 
 
 def fit(config, monkeypatch, loop="kernel", resolution=None, **roster):

@@ -9,13 +9,15 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from spectral import Student, TrainingDiverged, batched, compute, members
-from spectral.batched import loss_backward, shuffled_batches
+from spectral import Student, TrainingDiverged, compute
+from spectral.engine import batched, members
+from spectral.engine.batched import loss_backward, shuffled_batches
+from spectral.engine.train import epochs_to_record, train
 from spectral.lab.experiment import prepare
+from spectral.measures import mse
 from spectral.penalties import split_l2
 from spectral.streams import counted_orders, member_streams, order_keys
 from spectral.tasks import Patterns
-from spectral.train import epochs_to_record, mse, train
 
 LOOPS = pytest.mark.parametrize("loop", ["kernel", "torch"])
 SETTINGS = {"epochs": 2, "batch_size": 60, "learning_rate": 0.005, "l2_phi": 0.01, "l2_lam": 5e-4}
@@ -186,7 +188,7 @@ def test_group_lasso_ends_where_its_objective_is_stationary(small):
 def test_a_few_members_at_a_time_change_nothing(small, monkeypatch, chunk):
     config = replace(small, trials=5)
     whole = compute(config, loop="torch")
-    monkeypatch.setattr(batched, "CHUNK", chunk)
+    monkeypatch.setattr(batched, "AT_ONCE", chunk)
     parts = compute(config, loop="torch")
     for name, value in whole.student.state_dict().items():
         torch.testing.assert_close(parts.student.state_dict()[name], value, rtol=0, atol=1e-13)

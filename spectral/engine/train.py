@@ -5,8 +5,8 @@ epoch, the last partial batch kept (arXiv:2310.12612 and its public code: Adam w
 0.005, batches of 300, 2,000 epochs). Members never meet: gradients are those of the *sum* of their losses, Adam
 works number by number, and each member has its own stream for the order of its patterns.
 
-Two loops do the same. `spectral.members` has a compiled kernel train each member on a core of the CPU;
-`spectral.batched` has PyTorch train all at once on any device, and is what the kernel is tested against.
+Two loops do the same. `spectral.engine.members` has a compiled kernel train each member on a core of the CPU;
+`spectral.engine.batched` has PyTorch train all at once on any device, and is what the kernel is tested against.
 
 Axes: E members, R recorded epochs, S epochs whose scores are recorded, h_S hidden nodes.
 """
@@ -22,12 +22,12 @@ from typing import Literal, get_args
 from torch import Tensor
 from tqdm import tqdm
 
-from spectral.batched import mse, train_batch
-from spectral.plan import Checkpoint, Plan, TrainingDiverged, epochs_to_record
+from spectral.engine.batched import train_batch
+from spectral.engine.plan import Checkpoint, Plan, TrainingDiverged, epochs_to_record
 from spectral.students import Student
 from spectral.tasks import Task
 
-__all__ = ["Checkpoint", "History", "Loop", "TrainingDiverged", "epochs_to_record", "mse", "train", "which_loop"]
+__all__ = ["Checkpoint", "History", "Loop", "TrainingDiverged", "epochs_to_record", "train", "which_loop"]
 
 Loop = Literal["kernel", "torch"]
 
@@ -60,7 +60,7 @@ def which_loop(student: Student) -> Loop:
     """The loop that trains `student` if nothing else is asked for: the kernel, wherever it can."""
     if not _numba_works():
         return "torch"
-    from spectral.members import trainable  # with numba, which takes half a second to import
+    from spectral.engine.members import trainable  # with numba, which takes half a second to import
 
     return "kernel" if trainable(student) else "torch"
 
@@ -107,7 +107,7 @@ def train(
     alternate:
         Whether phi rests in every second epoch, and the first layer's eigenvalues in the others.
     drop_dead:
-        Whether nodes that have vanished leave for good; see `spectral.dropping`.
+        Whether nodes that have vanished leave for good; see `spectral.engine.dropping`.
     record_at, scores_at:
         Epochs at which to record errors and scores, from 0 to `epochs`, which is always recorded; default
         `epochs_to_record` for the first, the same as the first for the second.
@@ -155,7 +155,7 @@ def train(
             if loop == "torch":
                 errors, scores = train_batch(student, task, keys, plan, checkpoint, bar)
             else:
-                from spectral.members import train_members
+                from spectral.engine.members import train_members
 
                 errors, scores = train_members(student, task, keys, plan, checkpoint, bar)
         except KeyboardInterrupt:

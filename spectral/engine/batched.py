@@ -20,16 +20,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from spectral.activations import activation as lookup
-from spectral.dropping import CHECK_EVERY, Roster
+from spectral.engine.dropping import CHECK_EVERY, Roster
+from spectral.engine.plan import SAVE_EVERY, Checkpoint, Plan, adam, diverged, interruptible
+from spectral.measures import AT_ONCE, mse
 from spectral.penalties import penalised, shrink_rows
-from spectral.plan import SAVE_EVERY, Checkpoint, Plan, adam, diverged, interruptible
 from spectral.prune import node_scores
 from spectral.streams import counted_orders
 from spectral.students import Student
 from spectral.tasks import Patterns, Task
-
-CHUNK = 1_500_000
-"""Hidden activations held at once, E * B * h_S: larger arrays leave the cache, and take two to four times as long."""
 
 
 def train_batch(
@@ -82,15 +80,6 @@ def train_batch(
         roster.restore()
     student.zero_grad(set_to_none=True)
     return torch.stack(errors), torch.stack(scores)
-
-
-@torch.no_grad()
-def mse(student: Student, patterns: Patterns) -> Tensor:
-    """Mean squared error of every member over its `patterns`, shape (E,)."""
-    size = max(1, CHUNK // (student.members * student.student_hidden))
-    parts = zip(patterns.x.split(size, 1), patterns.y.split(size, 1), strict=True)
-    squares = [(student(x) - y).square().sum(-1) for x, y in parts]
-    return torch.stack(squares).sum(0) / patterns.y.shape[1]
 
 
 def step(
@@ -155,7 +144,7 @@ def _weight_gradients(w1: Tensor, w2: Tensor, x: Tensor, y: Tensor, activation: 
 
 def members_at_once(members: int, activations: int) -> int:
     """How many members a step takes at a time, each of so many hidden `activations`; even, for two cores share them."""
-    size = max(2, CHUNK // activations)
+    size = max(2, AT_ONCE // activations)
     if size >= members:
         return members
     size = math.ceil(members / math.ceil(members / size))
