@@ -71,10 +71,10 @@ def train_batch(
                 if epoch in plan.scored:
                     scores.append(roster.expand(node_scores(student)))
                 late = stop[0] or time.monotonic() - last_save >= SAVE_EVERY
-                if checkpoint is not None and late and epoch < plan.epochs:
+                if checkpoint is not None and late and (stop[0] or epoch < plan.epochs):
                     checkpoint.save({"epoch": epoch, "roster": roster.state(), "errors": errors, "scores": scores})
                     last_save = time.monotonic()
-                if stop[0] and epoch < plan.epochs:
+                if stop[0]:
                     raise KeyboardInterrupt
     finally:
         roster.restore()

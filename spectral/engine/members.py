@@ -269,7 +269,8 @@ def train_members(
 
 def side_by_side(members: Sequence[Apprentice], checkpoint: Checkpoint | None, bar: tqdm) -> None:
     """Train `members` of any students and plans to their ends, as many at a time as PyTorch uses threads."""
-    _compile(members[0])
+    for member in {member.student.first.phi.dtype: member for member in members}.values():
+        _compile(member)
     threads = min(len(members), torch.get_num_threads())
     # Numbers near zero take a hundred times as long; what is below 1e-38 is nothing here. The setting is a thread's.
     pool_of_threads = ThreadPoolExecutor(threads, "training", initializer=lambda: torch.set_flush_denormal(True))
@@ -278,7 +279,7 @@ def side_by_side(members: Sequence[Apprentice], checkpoint: Checkpoint | None, b
             while left := sorted((m for m in members if not m.done), key=lambda m: m.work, reverse=True):
                 deadline = time.monotonic() + SAVE_EVERY
                 _wait([pool.submit(member.advance, deadline, stop) for member in left], members, bar)
-                if checkpoint is not None and not all(member.done for member in members):
+                if checkpoint is not None and (stop[0] or not all(member.done for member in members)):
                     checkpoint.save({"members": [member.state() for member in members]})
                 if stop[0]:
                     raise KeyboardInterrupt

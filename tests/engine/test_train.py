@@ -240,15 +240,18 @@ def test_an_interrupted_run_ends_with_the_same_bits(small, monkeypatch, changes,
 
 
 @LOOPS
-def test_an_interrupt_saves_before_it_returns(small, monkeypatch, capsys, loop):
-    """Ctrl-C at a recorded epoch: KeyboardInterrupt, one line, and a state from which the same bits follow."""
+@pytest.mark.parametrize("last", [False, True])
+def test_an_interrupt_saves_before_it_returns(small, monkeypatch, capsys, loop, last):
+    """Ctrl-C at a recorded epoch, or at the very end: one line, and a state from which the same bits follow."""
     config, memory = replace(small, epochs=400), Memory()
     whole = compute(config, loop=loop)
+    sets = 3 * len(whole.history.epochs) * (3 if loop == "kernel" else 1)
+    moment = sets - 1 if last else 30
     module, name = (members.kernel, "squared_error") if loop == "kernel" else (batched, "mse")
     recorded, calls = getattr(module, name), itertools.count()
 
     def interrupting(*arguments):
-        if next(calls) == 30:
+        if next(calls) == moment:
             os.kill(os.getpid(), signal.SIGINT)
         return recorded(*arguments)
 
