@@ -14,7 +14,8 @@ PAGES := _config.yml _toc.yml $(wildcard book/*.md) book/references.bib $(wildca
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 # A module of tests, or a notebook, is one process's; each process has a core, and PyTorch one thread in it.
-WORKERS := --numprocesses auto --dist loadscope
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS := --numprocesses $(CORES) --dist loadscope
 PARALLEL := OMP_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -26,7 +27,8 @@ export JUPYTER_PREFER_ENV_PATH := 1
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*##/  make \1\t/' | expand -t 22
 
-book: $(EXECUTED) $(READY)  ## execute every chapter that changed, and build the book from what was executed
+book: $(READY)  ## execute every chapter that changed, and build the book from what was executed
+	@$(PARALLEL) $(MAKE) --no-print-directory --jobs $(CORES) $(EXECUTED)
 	@for page in $(PAGES); do mkdir -p $(SOURCE)/$$(dirname $$page); cp $$page $(SOURCE)/$$page; done
 	$(BIN)/jupyter-book build $(SOURCE) --path-output $(BUILD)/book
 	@echo; echo "The book: $(CURDIR)/$(BUILD)/book/_build/html/index.html"
@@ -45,7 +47,7 @@ notebooks: $(READY)  ## execute the committed chapters again and compare what th
 	$(PARALLEL) $(BIN)/python -m pytest $(WORKERS) --nbval --nbval-current-env --nbval-cell-timeout 600 -W default $(CHAPTERS)
 
 refresh: $(READY)  ## execute every chapter and keep the outputs in the committed notebooks
-	for chapter in $(CHAPTERS); do $(BIN)/python book/execute.py $$chapter $$chapter; done
+	printf '%s\n' $(CHAPTERS) | $(PARALLEL) xargs -P $(CORES) -I {} $(BIN)/python book/execute.py {} {}
 
 bench: $(READY)  ## measure speed and memory for the book; eight minutes, on a machine that does nothing else
 	$(BIN)/python -m spectral bench --to book/bench.json
