@@ -41,7 +41,7 @@ lint: $(READY)  ## style, formatting and types
 	$(BIN)/mypy
 
 unit: $(READY)  ## unit tests, a smoke run of every chapter, the book built strictly and read in a browser
-	$(PARALLEL) $(BIN)/python -m pytest $(WORKERS)
+	$(PARALLEL) $(BIN)/python -m pytest $(WORKERS) --durations=15 --durations-min=3
 
 notebooks: $(READY)  ## execute the committed chapters again and compare what they print
 	$(PARALLEL) $(BIN)/python -m pytest $(WORKERS) --nbval --nbval-current-env --nbval-cell-timeout 600 -W default $(CHAPTERS)

@@ -64,6 +64,12 @@ def shaken() -> Callable[[ExperimentConfig], tuple[Task, Student]]:
     return prepared
 
 
+@pytest.fixture
+def scratch_store(monkeypatch, tmp_path_factory) -> None:
+    """What a chapter trains in a test is not kept."""
+    monkeypatch.setenv("SPECTRAL_STORE", str(tmp_path_factory.mktemp("store")))
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Path:
     """The book built from the committed chapters, once for all tests that read it, in whatever process they run."""

@@ -89,7 +89,7 @@ class Apprentice:
 
     @property
     def work(self) -> int:
-        """What is left to do: epochs times patterns times nodes."""
+        """Epochs times patterns times nodes that are left."""
         return (self.plan.epochs - self.epoch) * self._sets[0].y.shape[0] * self.student.student_hidden
 
     @property

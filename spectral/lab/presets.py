@@ -4,7 +4,7 @@
 preset   what it is for
 =======  ====================================================================================================
 smoke    Does everything run? Seconds; the numbers mean nothing.
-laptop   Ten minutes on two cores, from nothing: fewer teachers, widths and epochs, the physics right.
+laptop   Two minutes on two cores, from nothing: fewer teachers, widths and epochs, the physics right.
 paper    The paper's scale and what the book reports: 10 teachers x 3 trials (30 members) for every setting.
 =======  ====================================================================================================
 

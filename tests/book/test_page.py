@@ -163,7 +163,7 @@ def test_tables_are_markdown(opened):
 
 
 def test_boxes_come_from_what_was_announced(opened):
-    assert "✔ reproduced" in opened().verdict("size").data
+    assert "✔ reproduced" in opened().verdict("found").data
     assert opened().verdict("size", "gap").data.count(":::{admonition}") == 2
     with pytest.raises(ConfigError, match="unknown claim 'sise'; did you mean 'size'"):
         opened().verdict("sise")

@@ -1,0 +1,24 @@
+"""The chapters as notebooks, and how a test executes one."""
+
+from pathlib import Path
+
+import nbformat
+import papermill
+from rendered import ROOT
+
+CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+
+
+def code(path: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+
+
+def names(path: Path) -> set[str]:
+    """The parameters of a chapter, as papermill reads them."""
+    return set(papermill.inspect_notebook(str(path)))
+
+
+def execute(path: Path, tmp_path: Path, **parameters) -> nbformat.NotebookNode:
+    return papermill.execute_notebook(
+        path, tmp_path / "out.ipynb", parameters=parameters, progress_bar=False, cwd=str(tmp_path)
+    )
