@@ -1,5 +1,6 @@
 """The book: what the committed chapters hold, and the pages they make."""
 
+import functools
 import html
 import json
 import re
@@ -86,6 +87,12 @@ class Page(HTMLParser):
             self.links.append(found["href"])
 
 
+@functools.cache
+def read(path: Path) -> Page:
+    """A page, parsed once for all links that lead to it."""
+    return Page(path)
+
+
 def test_every_page_of_the_table_of_contents_is_there(site):
     assert (site / "index.html").exists()
     assert [page for page in pages() if not (site / f"{page}.html").exists()] == []
@@ -98,7 +105,7 @@ def test_every_page_of_the_table_of_contents_is_there(site):
 def test_pages_read_without_a_network(site, name):
     """Nothing is loaded from elsewhere, every image has a text, every link within the book leads somewhere."""
     path = site / f"{name}.html"
-    page = Page(path)
+    page = read(path)
     assert [address for address in page.loaded if re.match(r"(https?:)?//", address)] == []
     assert [address for address in page.loaded if not (path.parent / address.split("?")[0]).exists()] == []
     assert all(len(image.get("alt", "")) > 10 for image in page.images if "_images" in image["src"])
@@ -108,7 +115,7 @@ def test_pages_read_without_a_network(site, name):
         target, _, fragment = link.partition("#")
         there = (path.parent / target).resolve() if target else path
         assert there.exists(), link
-        assert not fragment or there.suffix != ".html" or fragment in Page(there).ids, link
+        assert not fragment or there.suffix != ".html" or fragment in read(there).ids, link
 
 
 def test_numbers_in_the_text_come_from_the_runs(site):
