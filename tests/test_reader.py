@@ -71,11 +71,16 @@ def opened(page, address: str, home: str, *, scheme: str = "light", width: int =
         if not request.url.startswith((home, "data:", "blob:")):
             complaints.append(f"outside the book: {request.url}")
 
+    def failed(request):
+        # What was still on its way when the reader went on is given up; what is not there fails otherwise.
+        if request.failure != "net::ERR_ABORTED":
+            complaints.append(f"not loaded: {request.url} ({request.failure})")
+
     listeners = {
         "console": said,
         "pageerror": lambda error: complaints.append(f"uncaught error: {error}"),
         "request": asked,
-        "requestfailed": lambda request: complaints.append(f"not loaded: {request.url} ({request.failure})"),
+        "requestfailed": failed,
     }
     page.goto("about:blank")  # the last complaints of what was open before
     page.set_viewport_size({"width": width, "height": 900})
