@@ -156,11 +156,14 @@ class SpectralLinear(CheckedModule):
     @property
     def weight(self) -> Tensor:
         """The weight ``(lam_in_j - lam_out_i) phi_ij``, shape (O, I) or (E, O, I)."""
-        return self._scale * self.phi
+        return self.scale * self.phi
 
     @property
-    def _scale(self) -> Tensor:
-        """``lam_in_j - lam_out_i``: the one place where the formula's sign is written."""
+    def scale(self) -> Tensor:
+        """What phi is multiplied with, ``lam_in_j - lam_out_i``, shape (O, I) or (E, O, I).
+
+        The one place where the formula's sign is written.
+        """
         return self.lam_in.unsqueeze(-2) - self.lam_out.unsqueeze(-1)
 
     @torch.no_grad()
@@ -174,7 +177,7 @@ class SpectralLinear(CheckedModule):
                 self.lam_in.grad = shared.sum(-2)
         if self.phi.requires_grad:
             # Into memory laid out as phi is: a fused Adam reads gradient and parameter element by element.
-            self.phi.grad = torch.mul(grad, self._scale, out=torch.empty_like(self.phi))
+            self.phi.grad = torch.mul(grad, self.scale, out=torch.empty_like(self.phi))
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer.

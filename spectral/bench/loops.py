@@ -17,7 +17,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -29,7 +28,7 @@ from torch import Tensor, nn
 from spectral.activations import activation as lookup
 from spectral.bench.timing import Call, timed
 from spectral.engine import kernel
-from spectral.engine.members import Apprentice
+from spectral.engine.members import Apprentice, workers
 from spectral.engine.plan import ADAM_BETAS, ADAM_EPS, Plan, adam
 from spectral.lab.config import ExperimentConfig
 from spectral.lab.experiment import compute, draw_task, prepare
@@ -135,10 +134,7 @@ class Engine:
         batch = slice(config.batch_size)
         self._batches = [(np.ascontiguousarray(x[:, batch]), y[batch]) for x, y in self.patterns]
         self._epoch, self._stop = 1, np.zeros(1, np.uint8)
-        self._pool = ThreadPoolExecutor(
-            torch.get_num_threads() if threads is None else threads,
-            initializer=lambda: torch.set_flush_denormal(True),  # as `spectral.engine.members` has it
-        )
+        self._pool = workers(torch.get_num_threads() if threads is None else threads)
 
     def epochs(self, count: int = 1) -> None:
         """Train for so many epochs."""

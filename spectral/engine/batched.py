@@ -70,8 +70,8 @@ def train_batch(
                     _check_finite(errors[-1][0], epoch, plan)
                 if epoch in plan.scored:
                     scores.append(roster.expand(node_scores(student)))
-                late = stop[0] or time.monotonic() - last_save >= SAVE_EVERY
-                if checkpoint is not None and late and (stop[0] or epoch < plan.epochs):
+                due = epoch < plan.epochs and time.monotonic() - last_save >= SAVE_EVERY
+                if checkpoint is not None and (stop[0] or due):
                     checkpoint.save({"epoch": epoch, "roster": roster.state(), "errors": errors, "scores": scores})
                     last_save = time.monotonic()
                 if stop[0]:

@@ -216,7 +216,7 @@ class Apprentice:
             for name in ("exp_avg", "exp_avg_sq")
         )
         self._steps = np.array([int(state["step"]) if state else 0 for state in kept])
-        scale = (second.lam_in.unsqueeze(-2) - second.lam_out.unsqueeze(-1)).detach()[0].contiguous().numpy()
+        scale = second.scale.detach()[0].contiguous().numpy()
         phi, lam_out, lam_in, outgoing = (parameter.requires_grad for parameter in parameters)
         self._rule = kernel.Rule(
             activation=ACTIVATIONS[self.student.activation],
@@ -272,9 +272,7 @@ def side_by_side(members: Sequence[Apprentice], checkpoint: Checkpoint | None, b
     for member in {member.student.first.phi.dtype: member for member in members}.values():
         _compile(member)
     threads = min(len(members), torch.get_num_threads())
-    # Numbers near zero take a hundred times as long; what is below 1e-38 is nothing here. The setting is a thread's.
-    pool_of_threads = ThreadPoolExecutor(threads, "training", initializer=lambda: torch.set_flush_denormal(True))
-    with interruptible() as stop, pool_of_threads as pool:
+    with interruptible() as stop, workers(threads) as pool:
         try:
             while left := sorted((m for m in members if not m.done), key=lambda m: m.work, reverse=True):
                 deadline = time.monotonic() + SAVE_EVERY
@@ -285,6 +283,14 @@ def side_by_side(members: Sequence[Apprentice], checkpoint: Checkpoint | None, b
                     raise KeyboardInterrupt
         finally:
             stop[0] = 1  # whatever ends this, the threads end with it
+
+
+def workers(threads: int) -> ThreadPoolExecutor:
+    """Threads that train.
+
+    Numbers near zero take a hundred times as long; what is below 1e-38 is nothing here. The setting is each thread's.
+    """
+    return ThreadPoolExecutor(threads, "training", initializer=lambda: torch.set_flush_denormal(True))
 
 
 def _wait(futures: list[Future], members: Sequence[Apprentice], bar: tqdm) -> None:
