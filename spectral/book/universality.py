@@ -1,8 +1,8 @@
 r"""What is compared with what in the chapter on universality: students beside the teachers themselves.
 
 A `Setting` holds the pruning curves of one setting. `students` takes it from trained students. `teachers` makes it
-without any training: a student that equals its teacher node by node, pruned by the same rule. For a committee that is
-the closed form of `spectral.stats.committees`; a teacher of two layers is pruned on its own test patterns.
+without any training: a student that equals its teacher node by node, pruned by the same rule; see
+`spectral.book.transition.teachers_curves`.
 
 Intervals are those of `spectral.stats.intervals.estimate`.
 
@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spectral.book.quantities import THRESHOLD, Score
 from spectral.book.transition import (
-    THRESHOLD,
     WINDOW,
+    Window,
     apart,
     exponents,
     features,
@@ -27,18 +28,15 @@ from spectral.book.transition import (
     master_curves,
     pruning_curves,
     standard,
+    teachers_curves,
 )
-from spectral.curves import growth, prune_sweep
 from spectral.lab.collection import Results
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.presets import Experiment
 from spectral.lab.results import Result
 from spectral.measures import effective_size
-from spectral.prune import node_scores, rank
-from spectral.stats.committees import pruning_curve
 from spectral.stats.intervals import Interval, estimate, stack
 from spectral.stats.rise import at
-from spectral.students import as_student
 
 
 class Setting(NamedTuple):
@@ -49,32 +47,16 @@ class Setting(NamedTuple):
     grown: np.ndarray
 
 
-def students(results: Results, experiment: Experiment, score: str = "incoming") -> Setting:
+def students(results: Results, experiment: Experiment, score: Score = "incoming") -> Setting:
     """The students of one setting, pruned in the order of a score; raises MissingResult if they are not there."""
     config = experiment.config
-    scores = None if score == "incoming" else results[experiment].by(score)
-    grown = (
-        results.derived(pruning_curves, experiment) if scores is None else pruning_curves(results[experiment], scores)
-    )
-    return Setting(config.teacher_hidden, config.input_dim, grown)
+    return Setting(config.teacher_hidden, config.input_dim, results.derived(pruning_curves, experiment, score))
 
 
 def teachers(results: Results, experiment: Experiment) -> Setting:
     """The teachers of one setting, pruned themselves: K is 1, and N is h_T + 1."""
     config = experiment.config
-    return Setting(config.teacher_hidden, config.input_dim, results.derived(_teachers_curves, experiment))
-
-
-def _teachers_curves(result: Result) -> np.ndarray:
-    config = result.config
-    task = result.task([teacher * config.trials for teacher in range(config.teachers)])
-    if task.teacher.second is None:
-        firsts = task.teacher.first.double().numpy()
-        grown = np.stack([pruning_curve(first, config.activation) for first in firsts])
-    else:
-        teacher = as_student(task.teacher)
-        grown = growth(prune_sweep(teacher, task.test, rank(node_scores(teacher))).double()).numpy()
-    return grown[:, None]
+    return Setting(config.teacher_hidden, config.input_dim, results.derived(teachers_curves, experiment))
 
 
 class Both(NamedTuple):
@@ -202,11 +184,10 @@ def sizes_in_training(result: Result) -> tuple[np.ndarray, Interval]:
     return epochs, result.estimate(counts / result.config.teacher_hidden, log=True)
 
 
-def gains_by_size(results: Results, chosen: Sequence[Experiment]) -> tuple[np.ndarray, Interval]:
+def gains_by_size(results: Results, chosen: Sequence[Experiment], window: Window) -> tuple[np.ndarray, Interval]:
     """`spectral.book.transition.gain`, mean over the settings of each size: sizes (S,), and intervals (S,)."""
     sizes, average = by_size([students(results, experiment) for experiment in chosen])
-    teachers, gains = gain(results, chosen)
-    return sizes, estimate(teachers, lambda left: average @ gains(left))
+    return sizes, estimate(gain(results, chosen, window), lambda left: average @ left.mean((0, 1)))
 
 
 def error_left(result: Result) -> Interval:

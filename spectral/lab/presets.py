@@ -5,7 +5,7 @@ preset   what it is for
 =======  ====================================================================================================
 smoke    Does everything run? Seconds; the numbers mean nothing.
 laptop   Two minutes on two cores, from nothing: fewer teachers, widths and epochs, the physics right.
-paper    The paper's scale and what the book reports: one student of each of 30 teachers, 20 where universality is asked.
+paper    The paper's scale and what the book reports: a student of each of 30 teachers, of 20 for universality.
 =======  ====================================================================================================
 
 Names are paths: ``grid/spectral/200`` is the spectral student of 200 nodes in the main grid, and

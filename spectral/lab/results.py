@@ -1,8 +1,8 @@
 """What a run leaves behind: loaded if it is in the store, else trained and kept.
 
-Kept of every member: scores, eigenvalues, errors, a few epochs of history, and what pruning costs. Weights take most of the space, so only
-those of nodes that have not vanished are kept, of all spectral members, and of as many direct members as fit
-`KEEP_NUMBERS`, at least `KEEP_MEMBERS`. Teachers and patterns are not kept: their seeds give them back.
+Kept of every member: scores, eigenvalues, errors, a few epochs of history, and what pruning costs. Weights take most
+of the space, so only those of nodes that have not vanished are kept, of all spectral members, and of as many direct
+members as fit `KEEP_NUMBERS`, at least `KEEP_MEMBERS`. Teachers and patterns are not kept: their seeds give them back.
 
 Axes: E members, K kept members, h_S nodes of a student, d inputs, m nodes of the second layer, N points of a sweep.
 """
