@@ -161,7 +161,7 @@ def limits(tests: Sequence[Test], outcomes: Sequence[Outcome]) -> tuple[str, ...
     for test, outcome in zip(tests, outcomes, strict=True):
         where = f" {test.limit}" if test.limit else ""
         if outcome.verdict == WITHIN:
-            lines.append(f"holds{where} in {outcome.words.count(HOLDS)} of {len(outcome.words)}")
+            lines.append(f"holds{where} in {outcome.words.count(HOLDS)} of {len(outcome.words)} cells")
         elif test.limit and outcome.verdict in (NOT, UNDECIDED):
             lines.append(f"{outcome.verdict}{where}")
     return tuple(lines)

@@ -116,7 +116,7 @@ def measured_text(test: Mapping[str, Any]) -> str:
         return _interval(test["measured"], test["holds"], unit)
     values = [value for value, _, _ in test["measured"]]
     ends = f"{_number(min(values))} to {_number(max(values))}{unit}"
-    return f"in {test['words'].count(HOLDS)} of {len(values)}, {ends}"
+    return f"in {test['words'].count(HOLDS)} of {len(values)} cells; {ends}"
 
 
 def _interval(measured: Sequence[float], holds: Sequence[float | None], unit: str = "") -> str:

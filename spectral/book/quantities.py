@@ -33,14 +33,15 @@ from torch import Tensor
 from spectral.bench.measure import counted_ratios
 from spectral.book import topology
 from spectral.book.path_analysis import beside, distances, own_paths
+from spectral.book.pruning import growth_with
 from spectral.book.subnetwork import Network, compared, in_strengths, path_weights, relative_distance
-from spectral.curves import growth
+from spectral.curves import onset
 from spectral.lab.collection import Results
 from spectral.lab.config import ConfigError
 from spectral.lab.experiment import other_teachers
 from spectral.lab.presets import StudentKind
 from spectral.lab.results import Result, found_in
-from spectral.measures import effective_size, mse
+from spectral.measures import effective_size, largest_gap, mse
 from spectral.prune import compact, rank
 from spectral.stats.intervals import (
     LEVEL,
@@ -55,7 +56,6 @@ from spectral.stats.intervals import (
     spread,
     stack,
 )
-from spectral.stats.rise import crossing
 
 Score = Literal["incoming", "product"]
 Order = Literal["incoming", "random"]
@@ -68,9 +68,6 @@ THRESHOLD = 0.001
 
 ALIKE, OPEN_PATTERNS = 0.98, 2_000
 """Cosine from which on two nodes count as the same; patterns that say how often a path is open."""
-
-FLOOR = 1e-7
-"""Part of the largest score that counts as nothing: below it single precision knows no score."""
 
 
 class Evidence(Protocol):
@@ -248,18 +245,10 @@ def _check_bench(bench: Mapping[str, Any]) -> None:
 # The spectrum
 
 
-def _gaps(result: Result, score: Score) -> tuple[Tensor, Tensor]:
-    """The largest ratio of neighbouring scores in decades, and how many nodes are above it; (E,) each."""
-    scores = result.by(score).double()
-    logs = (scores / scores.amax(-1, keepdim=True)).clamp_min(FLOOR).log10().sort(-1, descending=True).values
-    width, place = (logs[:, :-1] - logs[:, 1:]).max(-1)
-    return width, place + 1
-
-
 @quantity("gap")
 def mean_gap(results: Results, widths: Sequence[int], *, student: StudentKind, score: Score) -> Measured:
     """Largest ratio of neighbouring scores, in decades."""
-    return Measured(_grid(results, student, widths, lambda result: _gaps(result, score)[0]), over_everything)
+    return Measured(_grid(results, student, widths, lambda result: largest_gap(result.by(score))[0]), over_everything)
 
 
 @quantity("gap_place")
@@ -267,7 +256,7 @@ def gap_place(results: Results, widths: Sequence[int], *, student: StudentKind, 
     """Nodes above the gap less those above the paper's threshold."""
 
     def place(result: Result) -> Tensor:
-        return _gaps(result, score)[1] - effective_size(result.by(score))
+        return largest_gap(result.by(score))[1] - effective_size(result.by(score))
 
     return Measured(_grid(results, student, widths, place), over_everything)
 
@@ -277,7 +266,7 @@ def gap_difference(
     results: Results, widths: Sequence[int], *, student: StudentKind, control: StudentKind, score: Score
 ) -> Measured:
     """The gap less that of a control with the same teacher, in decades."""
-    own, other = (_grid(results, kind, widths, lambda r: _gaps(r, score)[0]) for kind in (student, control))
+    own, other = (_grid(results, kind, widths, lambda r: largest_gap(r.by(score))[0]) for kind in (student, control))
     return Measured(own - other, over_everything)
 
 
@@ -290,7 +279,7 @@ def _sizes(results: Results, student: str, score: Score, widths: Sequence[int]) 
 
 def needed(result: Result, score: Score) -> Tensor:
     """n_c of every member, (E,)."""
-    return torch.from_numpy(crossing(growth(result.sweeps[score].double()).numpy(), THRESHOLD))
+    return onset(result.sweeps[score].double(), THRESHOLD)
 
 
 def _needed(results: Results, student: str, score: Score, widths: Sequence[int]) -> np.ndarray:
@@ -489,13 +478,6 @@ def all_found(results: Results, width: int, *, student: StudentKind) -> Shares:
 # Pruning
 
 
-def growth_at(result: Result, score: Score, nodes: Tensor | int) -> Tensor:
-    """Growth of the error with so many `nodes` kept, a number or one for each member, (E,)."""
-    grown = growth(result.sweeps[score].double())
-    n = torch.as_tensor(nodes).clamp_max(grown.shape[1] - 1).expand(len(grown))
-    return grown.gather(1, n.unsqueeze(1)).squeeze(1)
-
-
 @quantity("pruning_cost")
 def pruning_cost(results: Results, widths: Sequence[int], *, student: StudentKind, order: Order, at: At) -> Measured:
     """Growth of the error when the first n nodes of an order are kept; n is the effective or the teacher's size."""
@@ -504,7 +486,7 @@ def pruning_cost(results: Results, widths: Sequence[int], *, student: StudentKin
         alive = result.alive
         size = alive.sum(-1) if at == "effective size" else torch.tensor(result.config.teacher_hidden)
         if order == "incoming":
-            return growth_at(result, "incoming", size)
+            return growth_with(result.sweeps["incoming"].double(), size)
         scores = torch.rand(alive.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         first = torch.arange(alive.shape[1]) < size.unsqueeze(-1)
         keep = torch.zeros_like(alive).scatter(1, rank(scores), first.expand_as(alive))
@@ -517,5 +499,5 @@ def pruning_cost(results: Results, widths: Sequence[int], *, student: StudentKin
 @quantity("pruning_cost_by_width")
 def pruning_cost_by_width(results: Results, widths: Sequence[int], *, student: StudentKind, score: Score) -> Measured:
     """Growth of the error when as many nodes are kept as the teacher has, for every width."""
-    grown = _grid(results, student, widths, lambda r: growth_at(r, score, r.config.teacher_hidden))
+    grown = _grid(results, student, widths, lambda r: growth_with(r.sweeps[score].double(), r.config.teacher_hidden))
     return Measured(grown, cells=_named_widths(widths))

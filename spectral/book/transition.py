@@ -20,7 +20,6 @@ Axes: T teachers, K trials, G settings, N points of a curve, F features.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -317,24 +316,31 @@ def narrow_ratio(results: Results, *, family: Literal["narrow"]) -> Measured:
     bases = dict.fromkeys(one.base for one in results.select(design=family))
     if not bases:
         raise MissingResult("there are no networks of few nodes")
-    values, statistics, cells = [], [], []
-    for base in map(results.named, bases):
-        narrow = sorted(results.select(design=family, base=base.name), key=lambda one: one.config.student_hidden)
-        grown = results.derived(pruning_curves, base)
-        critical, result = critical_sizes(grown), results[base]
-        unpruned = by_teacher(result.test_mse / result.test_power, base.config.teachers)
-        pruned = unpruned + np.take_along_axis(grown, critical[..., None], -1)[..., 0]
-        errors = [by_teacher(results[n].test_mse / results[n].test_power, n.config.teachers) for n in narrow]
-        values.append(np.concatenate([critical[..., None], np.stack([pruned, *errors], -1)], -1))
-        widths = np.array([one.config.student_hidden for one in narrow], float)
-        statistics.append(partial(_over_narrow, widths=widths))
-        cells.append(cell_of(base))
-    ends = np.cumsum([each.shape[-1] for each in values])[:-1]
+    found = [narrow_values(results, base) for base in map(results.named, bases)]
+    ends = np.cumsum([values.shape[-1] for values, _ in found])[:-1]
 
     def ratios(left: np.ndarray) -> np.ndarray:
-        return np.array([of(each) for of, each in zip(statistics, np.split(left, ends, -1), strict=True)])
+        each = zip(np.split(left, ends, -1), found, strict=True)
+        return np.array([_over_narrow(values, widths) for values, (_, widths) in each])
 
-    return Measured(np.concatenate(values, -1), ratios, log=True, cells=tuple(cells))
+    every = np.concatenate([values for values, _ in found], -1)
+    return Measured(every, ratios, log=True, cells=_cells([results.named(base) for base in bases]))
+
+
+def narrow_values(results: Results, base: Experiment) -> tuple[np.ndarray, np.ndarray]:
+    """Of a setting n_c, the error of its students with n_c nodes, and those of N networks of few nodes, (T, K, 2 + N).
+
+    Errors are over E[y^2]. With them come the widths of these networks, (N,), rising.
+    """
+    narrow = sorted(results.select(design="narrow", base=base.name), key=lambda one: one.config.student_hidden)
+    critical = critical_sizes(grown := results.derived(pruning_curves, base))
+
+    def error(one: Experiment) -> np.ndarray:
+        return by_teacher(results[one].test_mse / results[one].test_power, one.config.teachers)
+
+    pruned = error(base) + np.take_along_axis(grown, critical[..., None], -1)[..., 0]
+    widths = np.array([one.config.student_hidden for one in narrow], float)
+    return np.stack([critical, pruned, *map(error, narrow)], -1), widths
 
 
 def _over_narrow(values: np.ndarray, widths: np.ndarray) -> float:

@@ -18,6 +18,7 @@ import numpy as np
 
 from spectral.book.quantities import THRESHOLD, Score
 from spectral.book.transition import (
+    RESOLUTION,
     WINDOW,
     Window,
     apart,
@@ -25,7 +26,9 @@ from spectral.book.transition import (
     features,
     gain,
     group_means,
+    jumps,
     master_curves,
+    narrow_values,
     pruning_curves,
     standard,
     teachers_curves,
@@ -33,9 +36,9 @@ from spectral.book.transition import (
 from spectral.lab.collection import Results
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.presets import Experiment
-from spectral.lab.results import Result
+from spectral.lab.results import Result, found_in
 from spectral.measures import effective_size
-from spectral.stats.intervals import Interval, estimate, stack
+from spectral.stats.intervals import Interval, Refused, by_teacher, estimate, geometric_mean, share, stack
 from spectral.stats.rise import at
 
 
@@ -96,10 +99,13 @@ def gridded(chosen: Sequence[Setting], values: Interval, sizes: Sequence[int], d
     return Interval(*found)
 
 
-def jumps_by_size(chosen: Sequence[Setting], threshold: float = THRESHOLD) -> tuple[np.ndarray, Interval]:
-    """Growth with one node less than n_c, mean over the settings of each size: sizes (S,), and intervals (S,)."""
+def jumps_by_size(chosen: Sequence[Setting]) -> tuple[np.ndarray, Interval]:
+    """Growth with one node less than n_c, mean over the settings of each size: sizes (S,), and intervals (S,).
+
+    The threshold of n_c falls with the resolution of one node; see `spectral.book.transition.RESOLUTION`.
+    """
     sizes, average = by_size(chosen)
-    jump = together(chosen, threshold)[..., 1]
+    jump = np.stack([jumps(setting.grown, RESOLUTION / setting.size) for setting in chosen], -1)
     return sizes, estimate(jump, lambda values: average @ values.mean((0, 1)), log=True)
 
 
@@ -188,6 +194,39 @@ def gains_by_size(results: Results, chosen: Sequence[Experiment], window: Window
     """`spectral.book.transition.gain`, mean over the settings of each size: sizes (S,), and intervals (S,)."""
     sizes, average = by_size([students(results, experiment) for experiment in chosen])
     return sizes, estimate(gain(results, chosen, window), lambda left: average @ left.mean((0, 1)))
+
+
+def found(results: Results, chosen: Sequence[Experiment]) -> Interval:
+    """Share of the teacher's nodes that a survivor matches one to one, in each of some settings, (G,)."""
+    return stack([_share(results, one) for one in chosen])
+
+
+def _share(results: Results, one: Experiment) -> Interval:
+    size = one.config.teacher_hidden
+    parts = by_teacher(results.derived(found_in, one) / size, one.config.teachers)
+    try:
+        return share(parts, size)
+    except Refused as error:
+        return Interval(error.estimate, np.nan, np.nan)
+
+
+class Narrow(NamedTuple):
+    """Networks of few nodes beside a student: their widths (N,) and errors; n_c, and the student's error with n_c."""
+
+    widths: np.ndarray
+    errors: Interval
+    needed: Interval
+    error: Interval
+
+
+def narrow(results: Results, base: Experiment) -> Narrow:
+    """The networks of few nodes that the teachers of a setting taught, beside the pruned students of that setting.
+
+    Errors are geometric means over teachers, over E[y^2].
+    """
+    values, widths = narrow_values(results, base)
+    errors = estimate(values[..., 1:], geometric_mean, log=True)
+    return Narrow(widths, errors[1:], estimate(values[..., 0]), errors[0])
 
 
 def error_left(result: Result) -> Interval:

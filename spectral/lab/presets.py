@@ -269,6 +269,22 @@ def twins(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
     return {"spectral": config} | {twin: config.direct_twin(twin) for twin in get_args(Twin)}
 
 
+def controls(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
+    """The published direct student with one of its settings changed to what the spectral student's `config` has.
+
+    By the name of that setting: "learning_rate", "batch_size", and "epochs", which are as many as it takes to make the
+    sum of all steps, learning rate times number, that of the spectral student.
+    """
+    published, matched = config.direct_twin("published"), config.direct_twin()
+    epochs = round(published.epochs * _travelled(matched) / _travelled(published))
+    changes: dict[str, dict[str, Any]] = {
+        "learning_rate": {"learning_rate": config.learning_rate},
+        "batch_size": {"batch_size": config.batch_size},
+        "epochs": {"epochs": epochs},
+    }
+    return {name: replace(published, **change) for name, change in changes.items()}
+
+
 def _experiments(p: Preset) -> Iterator[Experiment]:
     grid = ExperimentConfig(seed=GRID_SEED, teacher_seed=TEACHER_SEED, teachers=p.teachers, trials=p.trials, **p.common)
     alone = replace(grid, teacher_seed=TEACHER_ALONE, teachers=1, trials=p.trials_alone)
@@ -300,15 +316,8 @@ def _experiments(p: Preset) -> Iterator[Experiment]:
     for student in ("spectral", "matched"):
         config, base = twins(replace(middle, epochs=p.long))[student], f"grid/{student}/{p.width}"
         yield Experiment(f"long/{student}/{p.width}", "long", "epochs", student, config, base)
-    published = twins(middle)["published"]
-    as_far = round(published.epochs * _travelled(twins(middle)["matched"]) / _travelled(published))
-    for name, change in (
-        ("learning_rate", {"learning_rate": middle.learning_rate}),
-        ("batch_size", {"batch_size": middle.batch_size}),
-        ("epochs", {"epochs": max(as_far, published.epochs + 1)}),
-    ):
-        config, base = replace(published, **change), f"grid/published/{p.width}"
-        (value,) = change.values()
+    for name, config in controls(middle).items():
+        value, base = getattr(config, name), f"grid/published/{p.width}"
         yield Experiment(f"control/{name}={value:g}/{p.width}", "control", name, "published", config, base)
     yield from _universal(p.universal)
 
