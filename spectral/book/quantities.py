@@ -36,7 +36,7 @@ from spectral.book.path_analysis import beside, distances, own_paths
 from spectral.book.pruning import growth_with
 from spectral.book.subnetwork import Network, compared, in_strengths, path_weights, relative_distance
 from spectral.curves import onset
-from spectral.lab.collection import Results
+from spectral.lab.collection import MissingResult, Results
 from spectral.lab.config import ConfigError
 from spectral.lab.experiment import other_teachers
 from spectral.lab.presets import StudentKind
@@ -320,6 +320,8 @@ def needed_slope(results: Results, widths: Sequence[int], *, student: StudentKin
 def effective_size_by_m(results: Results, *, student: StudentKind, score: Score) -> Measured:
     """Survivors for every width m of the teacher's second layer, of students of one width."""
     others = results.select(design="m", student=student)
+    if not others:
+        raise MissingResult("there are no teachers with another second layer")
     widths = {one.config.student_hidden for one in others}
     chosen = [*results.select(design="grid", student=student, student_hidden=list(widths)), *others]
     chosen.sort(key=lambda one: one.config.teacher_second)
