@@ -145,8 +145,8 @@ def collapse(x: ArrayLike, panels: Mapping[str, tuple[Sequence[str], Interval, I
 
 def maps(found: Mapping[str, Interval], nodes: Sequence[int], dims: Sequence[int]) -> None:
     """Maps (nodes, dims), one below the other, by title; all of what would be 1."""
-    _, axes = plt.subplots(len(found), 1, figsize=(6, 4.8 * len(found)))
-    for ax, (title, grid) in zip(axes, found.items(), strict=True):
+    _, axes = plt.subplots(len(found), 1, figsize=(6, 4.8 * len(found)), squeeze=False)
+    for ax, (title, grid) in zip(axes[:, 0], found.items(), strict=True):
         heat(ax, grid, nodes, dims, centre=1, far=0.25)
         ax.set(title=title, xlabel="inputs, $d$", ylabel="teacher's nodes, $h_T$")
 
