@@ -94,5 +94,5 @@ def test_the_largest_gap_by_hand():
     decades, above = largest_gap(scores)
     assert decades.tolist() == pytest.approx([3.0, 7 - math.log10(2)], abs=1e-6)
     assert above.tolist() == [3, 2]
-    assert largest_gap(scores, floor=0.1)[0].tolist() == pytest.approx([1.0, 1 - math.log10(2)], abs=1e-6)
+    assert largest_gap(scores, floor=0.1)[0].tolist() == pytest.approx([math.log10(5)] * 2, abs=1e-6)
     assert largest_gap(10 * scores)[0].tolist() == pytest.approx(decades.tolist())  # no unit
