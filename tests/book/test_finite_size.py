@@ -49,6 +49,23 @@ def test_a_collapse_at_the_edge_is_told():
     assert "at an edge of their bounds" in fit_collapse(settings).refused
 
 
+def test_an_exponent_that_the_curves_leave_open_is_refused():
+    """A power of n/h_T - 1 collapses with any a, if b goes with it."""
+    fit = fit_collapse(family(ratio=1.0))
+    assert "do not determine the collapse" in fit.refused
+    assert np.isfinite([*fit.parameters.value, fit.quality.value]).all()
+    assert np.isnan([*fit.parameters.low, *fit.parameters.high, fit.quality.low, fit.quality.high]).all()
+
+
+def test_an_exponent_is_refused_whose_interval_over_teachers_is_wide(monkeypatch):
+    """Errors of one curve's points go together, so that its own range can be narrow where teachers disagree."""
+    monkeypatch.setattr(finite_size, "WIDEST", 1e-4)
+    fit = fit_collapse(scaled())
+    assert "the teachers do not determine the collapse: a has the interval 0.3" in fit.refused
+    assert fit.parameters.value == pytest.approx([1.0, 0.3, 0.3], abs=0.05)
+    assert np.isnan([*fit.parameters.low, *fit.parameters.high, fit.quality.low, fit.quality.high]).all()
+
+
 def test_one_size_is_no_family():
     for analyse in (fit_collapse, collapse_quality, mean_curves):
         with pytest.raises(Refused, match=r"two sizes or more; got \[20\]"):
