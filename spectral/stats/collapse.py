@@ -123,7 +123,7 @@ def collapse(
     nuisances:
         Places of the parameters that the data may leave open.
     judge:
-        Whether to ask how far parameters may be moved, and to refuse by it; takes about as long as three starts.
+        Whether to ask how far parameters may be moved, and to refuse by it; takes about as long as six starts.
 
     Raises
     ------
@@ -159,7 +159,9 @@ def collapse(
     if judge:
         limit = least + CLEARLY * np.sqrt(2 / points) * max(1.0, least)
         good = np.array([best, *(unit for unit, value in ends if value <= limit)])
-        least_unit, most_unit = (np.array([_reach(cost, best, k, end, limit) for k in free]) for end in (0.0, 1.0))
+        least_unit, most_unit = (
+            np.array([_reach(cost, best, k, end, limit) for k in range(len(low))]) for end in (0.0, 1.0)
+        )
         least_unit, most_unit = np.minimum(least_unit, good.min(0)), np.maximum(most_unit, good.max(0))
         found = replace(found, low=parameters(least_unit), high=parameters(most_unit))
         _check_determined(found, low, high, nuisances)
@@ -174,8 +176,8 @@ def _check_determined(found: Collapse, low: np.ndarray, high: np.ndarray, nuisan
         ranges = (f"parameter {k} from {found.low[k]:.2f} to {found.high[k]:.2f}" for k in np.flatnonzero(wide))
         raise Refused(f"the data do not determine the collapse: about as good is {', '.join(ranges)}", found)
     to_low, to_high = found.low <= low, found.high >= high
-    beside = np.minimum(found.parameters - low, high - found.parameters) < 2 * TOLERANCE * (high - low)
-    if np.where(nuisance, beside & ~(to_low & to_high), beside | to_low | to_high).any():
+    near_edge = np.minimum(found.parameters - low, high - found.parameters) < 2 * TOLERANCE * (high - low)
+    if np.where(nuisance, near_edge & ~(to_low & to_high), near_edge | to_low | to_high).any():
         values, bounds = found.parameters.round(4).tolist(), list(zip(low.tolist(), high.tolist(), strict=True))
         raise Refused(
             f"the best parameters {values} lie at an edge of their bounds {bounds}, or are about as good there", found
