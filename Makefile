@@ -49,7 +49,7 @@ notebooks: $(READY)  ## execute the committed chapters again and compare what th
 refresh: $(READY)  ## execute every chapter and keep the outputs in the committed notebooks
 	printf '%s\n' $(CHAPTERS) | $(PARALLEL) xargs -P $(CORES) -I {} $(BIN)/python book/execute.py {} {}
 
-bench: $(READY)  ## measure speed and memory for the book; eight minutes, on a machine that does nothing else
+bench: $(READY)  ## measure speed and memory for the book; ten minutes, on a machine that does nothing else
 	$(BIN)/python -m spectral bench --to book/bench.json
 
 # A target is replaced only when its chapter has run to the end, so an interrupted run is taken up where it stopped.

@@ -222,12 +222,13 @@ def _claims(options: argparse.Namespace) -> int:
     if options.json:
         print(_json(announcement(judged)))
     else:
-        for entry in judged:
-            print(f"{entry.claim.id:22} {entry.verdict}")
-            for part, measured, verdict in zip(entry.claim.parts, entry.measured, entry.verdicts, strict=True):
-                value = "–" if measured is None else f"{measured.value:.3g} [{measured.low:.3g}, {measured.high:.3g}]"
-                choice = " ".join(part.choice.values())
-                print(f"  {f'{part.quantity} {choice}':52} {value:28} {verdict}")
+        from spectral.book.markdown import measured_text
+
+        for entry in announcement(judged):
+            print("; ".join([f"{entry['id']:22} {entry['verdict']}", *entry["limits"]]))
+            for test in entry["tests"]:
+                name = " ".join([test["quantity"], *test["choice"].values()])
+                print(f"  {name:52} {measured_text(test):44} {test['verdict']}")
     if options.announce:
         announce(judged)
         return 0

@@ -38,8 +38,8 @@ def growth(sweep: Tensor) -> Tensor:
     return (sweep - sweep[:, -1:]) / sweep[:, :1]
 
 
-def onset(sweep: Tensor, tolerance: float = 0.01) -> Tensor:
-    """The smallest number of nodes from which on upwards the error has grown by less than `tolerance`, shape (E,).
+def onset(sweep: Tensor, tolerance: float = 0.001) -> Tensor:
+    """The needed size n_c: the smallest number of nodes from which on upwards the error has grown by less, shape (E,).
 
     Where the curve leaves zero, read from the side of the whole student: with fewer nodes than this, pruned in the
     order of the sweep, the error has grown by `tolerance` of E[y^2] or more at least once.

@@ -56,6 +56,22 @@ def survivors(scores: Tensor, threshold: float = 0.05, normalise: Normalisation 
     return scores > threshold * largest
 
 
+def largest_gap(scores: Tensor, floor: float = 1e-7) -> tuple[Tensor, Tensor]:
+    """The largest ratio of neighbouring scores, sorted, in decades, and how many nodes are above it; (E,) each.
+
+    Parameters
+    ----------
+    scores:
+        Node scores (E, h_S), not negative, two or more.
+    floor:
+        Part of the largest score below which all count as this part: single precision knows no smaller ones.
+    """
+    relative = scores.double() / scores.double().amax(-1, keepdim=True)
+    logs = relative.clamp_min(floor).log10().sort(-1, descending=True).values
+    decades, place = (logs[:, :-1] - logs[:, 1:]).max(-1)
+    return decades, place + 1
+
+
 def check_threshold(threshold: float) -> None:
     """Raise ValueError unless `threshold` is a number from 0 (included) to 1 (excluded)."""
     if not 0 <= threshold < 1:

@@ -48,11 +48,14 @@ def arrays(config: ExperimentConfig, phi: np.ndarray) -> Arrays:
     members, width, _ = phi.shape
     errors = np.abs(phi).sum((1, 2)) * np.array([[4.0], [2.0], [1.0]])
     scores = np.linalg.norm(phi, axis=-1)
+    sweep = np.linspace(errors[0], errors[-1], width + 1, axis=-1)
     return {
         "scores": scores,
         "product": 2 * scores,
         "lam_out": np.ones((members, width)),
         "test_power": errors[0],
+        "sweep_incoming": sweep,
+        "sweep_product": sweep,
         "epochs": np.array([0, 1, config.epochs]),
         "train_mse": errors,
         "validation_mse": errors,
@@ -93,6 +96,8 @@ def assert_same(one: Result, other: Result) -> None:
         assert getattr(one.history, field) == getattr(other.history, field), field
     for field in ("train_mse", "validation_mse", "test_mse", "scores"):
         assert torch.equal(getattr(one.history, field), getattr(other.history, field)), field
+    assert one.sweeps.keys() == other.sweeps.keys()
+    assert all(torch.equal(sweep, other.sweeps[kind]) for kind, sweep in one.sweeps.items())
     assert one._weights.keys() == other._weights.keys()
     assert all(torch.equal(values, other._weights[name]) for name, values in one._weights.items())
 

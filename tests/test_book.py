@@ -134,7 +134,7 @@ def test_the_first_page_shows_every_claim_and_verdict(site):
     for entry in announced():
         assert entry["statement"] in shown
         at = shown.index(entry["statement"])
-        assert shown[at + 2].endswith(entry["verdict"]), entry["id"]
+        assert shown[at + 1].endswith(entry["verdict"]), entry["id"]
 
 
 def test_prose_says_no_verdict_of_its_own():
@@ -147,4 +147,5 @@ def test_prose_says_no_verdict_of_its_own():
             if path.suffix == ".md"
             else "\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
         )
-        assert not re.search(r"\b(is|are|not|partly|was|were) reproduced\b", text), path.stem
+        words = r"\bclaims? (holds?|does not hold|do not hold|(is|are) (undecided|confirmed|refuted))\b"
+        assert not re.search(words, text), path.stem

@@ -31,9 +31,9 @@ from spectral.engine import kernel
 from spectral.engine.members import Apprentice, workers
 from spectral.engine.plan import ADAM_BETAS, ADAM_EPS, Plan, adam
 from spectral.lab.config import ExperimentConfig
-from spectral.lab.experiment import compute, draw_task, prepare
+from spectral.lab.experiment import compute, draw_task, make_student, prepare
 from spectral.layers import SpectralLinear
-from spectral.penalties import penalised
+from spectral.penalties import penalised, split_l2
 from spectral.streams import member_streams, order_keys, stream
 from spectral.students import Student
 from spectral.tasks import Task
@@ -209,14 +209,15 @@ def square_product(rows: int, threads: int) -> Call:
 class ModuleLoop:
     """The first student of `config`, of relu nodes, as an ordinary network with any layer `first`.
 
-    What someone has who exchanges one layer: automatic differentiation, and a `penalty` that is a term of the loss.
+    What someone has who exchanges one layer: automatic differentiation, PyTorch's fused Adam, and a `penalty` that is
+    a term of the loss.
     """
 
     def __init__(self, config: ExperimentConfig, first: nn.Module, penalty: Callable[[], Tensor]) -> None:
         train, batch = draw_task(config, config.members[:1]).train, slice(config.batch_size)
         self._x, self._y, self._penalty = train.x[0, batch], train.y[0, batch], penalty
-        self.second = nn.Linear(config.student_hidden, config.second_nodes, bias=False, dtype=train.y.dtype)
-        self._network = nn.Sequential(first, nn.ReLU(), self.second, nn.ReLU())
+        self.first, self.second = first, make_student(config, config.members[:1]).second.to_linear(0)
+        self._network = nn.Sequential(self.first, nn.ReLU(), self.second, nn.ReLU())
         self._optimiser = adam(self._network, config.learning_rate)
 
     def steps(self, count: int = 1) -> None:
@@ -226,6 +227,16 @@ class ModuleLoop:
             error = (self._network(self._x).sum(-1) - self._y).square().mean()
             (error + self._penalty()).backward()
             self._optimiser.step()
+
+
+def module_loops(config: ExperimentConfig) -> tuple[ModuleLoop, ModuleLoop]:
+    """The loop with `SpectralLinear`, and with an `nn.Linear` of the same weights, which are penalised as phi is."""
+    direct = make_student(config, config.members[:1]).first.to_linear(0)
+    spectral = SpectralLinear.from_linear(direct)
+    return (
+        ModuleLoop(config, spectral, lambda: split_l2(spectral, config.l2_phi, config.l2_lam)),
+        ModuleLoop(config, direct, lambda: config.l2_phi * direct.weight.square().sum()),
+    )
 
 
 def whole_run(config: ExperimentConfig, device: str = "cpu", *, cache: str = "") -> tuple[float, float]:

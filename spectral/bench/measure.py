@@ -9,17 +9,28 @@ Axes: E members, d inputs, h_S hidden nodes, m second-layer nodes.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from spectral.bench.loops import PLAIN_LOOPS, Engine, at_once, parts, plain_loop, square_product, whole_run
+from spectral.bench.loops import (
+    PLAIN_LOOPS,
+    Engine,
+    at_once,
+    module_loops,
+    parts,
+    plain_loop,
+    square_product,
+    whole_run,
+)
 from spectral.bench.timing import Call, Spread, cost_ratio, interleaved, median_range, timed
 from spectral.engine.plan import SAVE_EVERY
 from spectral.lab.config import ExperimentConfig
@@ -31,7 +42,7 @@ from spectral.lab.store import CheckpointFile, Store
 from spectral.prune import node_scores
 from spectral.stats.intervals import by_teacher, jackknife
 
-FORMAT = 2
+FORMAT = 3
 """Of a result; moves when its content is arranged in another way."""
 
 
@@ -54,6 +65,9 @@ class Sizes:
     square: int = 2_048  # rows of the matrices whose product says what the processor can do
     parts_widths: tuple[int, ...] = (24, 200)  # as trained students have, and as they begin
     pairs: int = 60  # of timings of spectral and direct epochs
+    torch_batches: tuple[int, ...] = (30, 300, 3_000)  # patterns, of networks in ordinary PyTorch
+    torch_widths: tuple[int, ...] = (40, 200, 1_000)  # h_S, each with every batch
+    torch_pairs: int = 40  # of timings of each of them with either layer
     checkpoint_width: int = 1_000
 
 
@@ -71,11 +85,14 @@ QUICK = Sizes(
     square=64,
     parts_widths=(8,),
     pairs=3,
+    torch_batches=(20, 60),
+    torch_widths=(4, 8),
+    torch_pairs=3,
 )
 
 
 def bench(quick: bool, report: Callable[[str], None]) -> dict[str, Any]:
-    """Measure everything, some eight minutes on two idle cores, fit for JSON; `spectral.bench.tables` shows it.
+    """Measure everything, some ten minutes on two idle cores, fit for JSON; `spectral.bench.tables` shows it.
 
     `quick` takes seconds, and its numbers mean nothing. A full measurement sets ``torch.set_flush_denormal(True)``, as
     training does: the plain loop shall not be slowed down by numbers near zero.
@@ -98,8 +115,9 @@ def bench(quick: bool, report: Callable[[str], None]) -> dict[str, Any]:
         "widths": _growth(s, [(s.widths_members, size) for size in s.widths]),
     }
     result["parts"] = {f"{width}": _parts(s, width) for width in s.parts_widths}
-    report("spectral steps against direct ones; checkpoints")
+    report("spectral steps against direct ones, by the engine and in ordinary PyTorch; checkpoints")
     result["step_cost_ratio"] = _step_cost_ratio(s)
+    result["torch_cost_ratio"] = _torch_cost_ratio(s)
     result["checkpoint"] = _checkpoint(s)
     grid = [experiment for experiment in experiments("paper") if experiment.design == "grid"]
     result["grid"] = grid_cost(grid, Store.default())
@@ -124,6 +142,18 @@ def operations(inputs: int, second: int) -> int:
     same d + m weights take 2 d + 2 m. What does not grow with patterns times nodes times d or m is not counted.
     """
     return 4 * inputs + 6 * second
+
+
+def counted_ratios(inputs: int, second: int, width: int, batch: int) -> tuple[float, float]:
+    """What is counted, of a spectral student over a direct one: parameters trained, multiplications of a step.
+
+    A direct student trains (d + m) h parameters, and a pattern and node takes 2 d + 3 m multiplications, half of the
+    `operations`. The eigenvalues are h parameters more. However large the batch, they add 3 d h multiplications: of phi
+    with lam_out, for the weights, and of the weights' gradients with lam_out and with phi, for the gradients of phi and
+    of lam_out. What penalties and Adam do with each parameter is not counted.
+    """
+    parameters, multiplications = width * (inputs + second), batch * width * operations(inputs, second) / 2
+    return 1 + width / parameters, 1 + 3 * inputs * width / multiplications
 
 
 def grid_cost(grid: Iterable[Experiment], store: Store) -> dict[str, Any]:
@@ -272,8 +302,26 @@ def _parts(s: Sizes, width: int) -> dict[str, Spread]:
 def _step_cost_ratio(s: Sizes) -> dict[str, Any]:
     """Time of spectral steps, an epoch of them, over that of direct ones, mean over pairs with Student's t."""
     spectral, direct = (Engine(config) for config in (s.config, s.config.direct_twin()))
-    found = jackknife(by_teacher(cost_ratio(spectral.epochs, direct.epochs, s.pairs)))  # pairs are the units
-    return {"mean": found.value, "low": found.low, "high": found.high, "n": s.pairs}
+    return _ratio(spectral.epochs, direct.epochs, s.pairs)
+
+
+def _torch_cost_ratio(s: Sizes) -> dict[str, Any]:
+    """The same of one network in ordinary PyTorch, equally many steps of both; a cell for each batch and width."""
+    cells = []
+    for batch, width in product(s.torch_batches, s.torch_widths):
+        loops = module_loops(replace(s.config, batch_size=batch, student_hidden=width))
+        for loop in loops:
+            loop.steps(10)  # to warm up
+        count = max(1, math.ceil(s.least / timed(loops[1].steps, 10)))
+        spectral, direct = (partial(loop.steps, count) for loop in loops)
+        cells.append({"batch": batch, "width": width} | _ratio(spectral, direct, s.torch_pairs))
+    return {"batches": s.torch_batches, "widths": s.torch_widths, "cells": cells}
+
+
+def _ratio(first: Call, second: Call, pairs: int) -> dict[str, float]:
+    """Mean of `cost_ratio` with its 95 % interval."""
+    found = jackknife(by_teacher(cost_ratio(first, second, pairs)))  # pairs are the units
+    return {"mean": found.value, "low": found.low, "high": found.high, "n": pairs}
 
 
 def _checkpoint(s: Sizes) -> dict[str, Any]:

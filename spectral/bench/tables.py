@@ -59,7 +59,7 @@ def load(path: str | Path = "") -> dict[str, Any]:
         If it is missing, or not what was written.
     """
     path = Path(path) if str(path) else STORED
-    advice = f"Measure, some eight minutes on an idle machine, with: python -m spectral bench --to {path}"
+    advice = f"Measure, some ten minutes on an idle machine, with: python -m spectral bench --to {path}"
     try:
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         digest, version = result.pop("digest"), result["format"]
@@ -116,6 +116,7 @@ def tables(result: dict[str, Any]) -> dict[str, Table]:
             ("ratio", "pairs"),
             [("{mean:.3f} [{low:.3f}, {high:.3f}]".format(**ratio), f"{ratio['n']}")],
         ),
+        "torch_cost_ratio": _torch(result["torch_cost_ratio"]),
         "checkpoint": (
             f"Saving {config['teachers'] * config['trials']} students of {sizes['checkpoint_width']:,} nodes, "
             f"{saved['mebibytes']:.1f} MiB, every {SAVE_EVERY:.0f} s",
@@ -218,6 +219,19 @@ def _growth(result: dict[str, Any], axis: str, what: str, fixed: str) -> tuple[s
     title = f"Cost against {what} at {fixed}, none dropped, ms per student and epoch; {RANGE}"
     cells = zip(result["sizes"][axis], result["growth"][axis], strict=True)
     return title, (what, "ms"), [(f"{size:,}", median_text(cost)) for size, cost in cells]
+
+
+def _torch(ratio: dict[str, Any]) -> tuple[str, tuple[str, ...], Rows]:
+    cells = {(cell["batch"], cell["width"]): cell for cell in ratio["cells"]}
+    title = (
+        "What SpectralLinear costs in ordinary PyTorch: time of a step of one network over that with nn.Linear; "
+        f"mean [95 % interval] of {ratio['cells'][0]['n']} pairs"
+    )
+    text = "{mean:.2f} [{low:.2f}, {high:.2f}]"
+    rows = [
+        (f"{batch:,}", *(text.format(**cells[batch, width]) for width in ratio["widths"])) for batch in ratio["batches"]
+    ]
+    return title, ("patterns in a batch", *(f"{width:,} nodes" for width in ratio["widths"])), rows
 
 
 def _grid(result: dict[str, Any]) -> tuple[str, tuple[str, ...], Rows]:

@@ -1,15 +1,15 @@
-"""The ledger: what the paper claims, what was measured, and the verdict by a rule that was written down before.
+"""The ledger: what the paper claims and what we add, what was measured, and the verdict by rules written down before.
 
-``book/claims.yaml`` holds claims, quantities and rules, and explains how a rule is read; `spectral.book.quantities`
-and `spectral.book.transition` measure them. ``book/verdicts.json`` holds what was last announced: the book shows that,
-and a test measures everything again and fails if a value or a verdict has changed without being announced.
+``book/claims.yaml`` holds claims, tests and rules, and explains how a rule is read; `spectral.book.quantities` and
+`spectral.book.transition` measure. ``book/verdicts.json`` holds what was last announced: the book shows that, and a
+check measures everything again and fails if a value or a verdict has changed without being announced.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,76 +19,152 @@ import yaml
 import spectral.book.transition  # noqa: F401  its quantities are registered by importing it
 from spectral.bench.tables import STORED as BENCH
 from spectral.bench.tables import load
-from spectral.book.quantities import QUANTITIES
+from spectral.book.quantities import QUANTITIES, Evidence
 from spectral.lab.collection import MissingResult, Results
 from spectral.lab.config import ConfigError, unknown_name
 from spectral.lab.files import REPOSITORY, read_entries, write_atomically
 from spectral.lab.presets import experiments
 from spectral.lab.store import Store
-from spectral.stats.intervals import Interval
+from spectral.stats.decide import Bounds, holm, inside, outside
+from spectral.stats.intervals import Interval, Refused
 
 LEDGER, ANNOUNCED = REPOSITORY / "book" / "claims.yaml", REPOSITORY / "book" / "verdicts.json"
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-6
 """By how much a value may differ from the announced one: what another processor rounds differently."""
 
-REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly reproduced", "not reproduced"
+HOLDS, WITHIN, NOT, UNDECIDED = "holds", "holds within limits", "does not hold", "undecided"
+CONFIRMED, CONFIRMED_WITHIN, REFUTED = "confirmed", "confirmed within limits", "refuted"
 NOT_TESTABLE, MISSING = "not testable at this preset", "not computed yet"
 
-CLAIM_ENTRIES = ("id", "statement", "chapter", "parts", "changed")
+OURS = {HOLDS: CONFIRMED, WITHIN: CONFIRMED_WITHIN, NOT: REFUTED}
+"""Verdicts on what we add, by those on what the paper claims; the others have the same words."""
 
+WORDING = {"meaning", "unit", "against"}
+"""Entries of a test that say what is measured, in words."""
 
-Bounds = tuple[float, float]
+CLAIM_ENTRIES = ("id", "of", "statement", "takeaway", "chapter", "tests", "changed")
 
 
 @dataclass(frozen=True)
-class Part:
-    """One quantity of a claim, its bounds, and what else the ledger says of it."""
+class Test:
+    """One quantity of a claim, the bounds within which the claim holds, and what the ledger says of it.
+
+    `limit` names what is asked beyond the setting of the claim, and is empty for what the claim stands and falls by.
+    """
 
     quantity: str
-    reproduced: Bounds
-    partly: Bounds
-    widths: tuple[int, ...]
-    choice: Mapping[str, str]
-    meaning: str
+    holds: Bounds
+    widths: tuple[int, ...] = ()
+    choice: Mapping[str, str] = field(default_factory=dict)
+    limit: str = ""
+    meaning: str = ""
+    unit: str = ""
+    against: str = ""
 
-    def judge(self, measured: Interval) -> str:
-        """The rule: where the whole interval lies."""
-        if not np.isfinite([measured.value, measured.low, measured.high]).all():
-            raise ValueError(f"{self.quantity} {dict(self.choice)} could not be measured: {measured}")
-        for bounds, word in ((self.reproduced, REPRODUCED), (self.partly, PARTLY)):
-            if bounds[0] <= measured.low and measured.high <= bounds[1]:
-                return word
-        return NOT_REPRODUCED
+    __test__ = False  # pytest
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement, the parts that it is judged by, its chapter, and why its rule was changed (else empty)."""
+    """A statement, whose it is ("paper" or "ours"), its tests, its chapter, and what a reader should take away.
+
+    `changed` says why its rule was changed, and is empty if it was not.
+    """
 
     id: str
+    of: str
     statement: str
-    parts: tuple[Part, ...]
+    tests: tuple[Test, ...]
     chapter: str
+    takeaway: str = ""
     changed: str = ""
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What came of a test.
+
+    Attributes
+    ----------
+    verdict:
+        `HOLDS`, `WITHIN` (in some cells), `NOT`, `UNDECIDED` or `MISSING`.
+    measured:
+        The number with its interval, or those of all cells; None if there is none.
+    cells, words:
+        Names of the cells, and the verdict in each; empty where there is a single number.
+    """
+
+    verdict: str
+    measured: Interval | None = None
+    cells: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+    @property
+    def sample(self) -> str:
+        """In words what the measurement rests on."""
+        return "" if self.measured is None else self.measured.sample
+
+
+@dataclass(frozen=True)
 class Judged:
-    """A claim with what was measured: an interval for each part (None where runs are missing), and the verdict."""
+    """A claim with the outcomes of its tests, the verdict, and where it ends, one line for each limit."""
 
     claim: Claim
-    measured: tuple[Interval | None, ...]
-    verdicts: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
     verdict: str
+    limits: tuple[str, ...] = ()
 
 
-def overall(verdicts: Sequence[str]) -> str:
-    """The verdict on a claim from those on its parts."""
-    for word in (NOT_TESTABLE, MISSING, NOT_REPRODUCED):
-        if word in verdicts:
+def judge(test: Test, evidence: Evidence, level: float) -> Outcome:
+    """The rule: where intervals lie, and of several cells in how many; see ``book/claims.yaml``.
+
+    Raises
+    ------
+    ValueError
+        If a number could not be measured.
+    """
+    try:
+        measured = evidence.interval(level)
+    except Refused:
+        return Outcome(UNDECIDED)
+    values = np.array([measured.value, measured.low, measured.high], float)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{test.quantity} {dict(test.choice)} could not be measured: {measured.value}")
+    holds = holm(evidence.interval, lambda each: inside(each, test.holds), level)
+    fails = holm(evidence.interval, lambda each: outside(each, test.holds), level)
+    words = tuple(HOLDS if yes else NOT if no else UNDECIDED for yes, no in zip(holds, fails, strict=True))
+    if holds.all():
+        verdict = HOLDS
+    elif holds.any():
+        verdict = WITHIN
+    else:
+        verdict = NOT if fails.any() else UNDECIDED
+    if not evidence.cells:
+        return Outcome(verdict, measured)
+    return Outcome(verdict, measured, evidence.cells, words)
+
+
+def overall(tests: Sequence[Test], outcomes: Sequence[Outcome]) -> str:
+    """The verdict on a claim of the paper from the outcomes of its tests."""
+    every = [outcome.verdict for outcome in outcomes]
+    core = [outcome.verdict for test, outcome in zip(tests, outcomes, strict=True) if not test.limit]
+    for word, among in ((MISSING, every), (NOT, core), (UNDECIDED, core)):
+        if word in among:
             return word
-    return REPRODUCED if all(verdict == REPRODUCED for verdict in verdicts) else PARTLY
+    return HOLDS if set(every) == {HOLDS} else WITHIN
+
+
+def limits(tests: Sequence[Test], outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """Where a claim ends, in words: the tests that do not hold everywhere."""
+    lines = []
+    for test, outcome in zip(tests, outcomes, strict=True):
+        where = f" {test.limit}" if test.limit else ""
+        if outcome.verdict == WITHIN:
+            lines.append(f"holds{where} in {outcome.words.count(HOLDS)} of {len(outcome.words)} cells")
+        elif test.limit and outcome.verdict in (NOT, UNDECIDED):
+            lines.append(f"{outcome.verdict}{where}")
+    return tuple(lines)
 
 
 def read_claims(path: Path = LEDGER) -> tuple[list[Claim], dict[str, Any]]:
@@ -111,33 +187,36 @@ def read_claims(path: Path = LEDGER) -> tuple[list[Claim], dict[str, Any]]:
 def _claim(entry: dict[str, Any], ledger: dict[str, Any]) -> Claim:
     for name in entry.keys() - CLAIM_ENTRIES:
         raise unknown_name(f"entry of claim {entry['id']}:", name, CLAIM_ENTRIES)
-    parts = tuple(_part(part, entry["id"], ledger["widths"]) for part in entry["parts"])
-    return Claim(entry["id"], entry["statement"], parts, entry["chapter"], entry.get("changed", ""))
+    if entry["of"] not in ("paper", "ours"):
+        raise ConfigError(f"claim {entry['id']} must be of the paper or ours; got of: {entry['of']!r}")
+    tests = tuple(_test(test, entry["id"], ledger["widths"]) for test in entry["tests"])
+    if all(test.limit for test in tests):
+        raise ConfigError(f"claim {entry['id']}: a test without `limit` is needed, by which it stands and falls")
+    texts = {name: entry.get(name, "") for name in ("takeaway", "changed")}
+    return Claim(entry["id"], entry["of"], entry["statement"], tests, entry["chapter"], **texts)
 
 
-def _part(part: dict[str, Any], claim: str, usual: Sequence[int]) -> Part:
-    """A part that names a quantity there is, and chooses what that needs, of what can be chosen."""
-    name = part["quantity"]
+def _test(test: dict[str, Any], claim: str, usual: Sequence[int]) -> Test:
+    """A test that names a quantity there is, and chooses what that needs, of what can be chosen."""
+    name = test["quantity"]
     if name not in QUANTITIES:
         raise unknown_name(f"quantity of claim {claim}:", name, QUANTITIES)
     quantity = QUANTITIES[name]
-    allowed = {"quantity", "meaning", "reproduced", "partly", *quantity.choices}
+    allowed = {"quantity", "holds", "limit", *WORDING, *quantity.choices}
     allowed |= {"width", "widths"} if quantity.widths else set()
-    for entry in part.keys() - allowed:
+    for entry in test.keys() - allowed:
         raise unknown_name(f"entry of {name} in claim {claim}:", entry, allowed)
     for choice, values in quantity.choices.items():
-        if part.get(choice) not in values:
+        if test.get(choice) not in values:
             raise ConfigError(
-                f"claim {claim}: {choice} of {name} must be one of {', '.join(values)}; got {part.get(choice)!r}"
+                f"claim {claim}: {choice} of {name} must be one of {', '.join(values)}; got {test.get(choice)!r}"
             )
-    widths = part.get("widths", [part["width"]] if "width" in part else usual if quantity.widths else [])
+    widths = test.get("widths", [test["width"]] if "width" in test else usual if quantity.widths else [])
     if quantity.widths == "width" and len(widths) != 1:
         raise ConfigError(f"claim {claim}: {name} is measured at one width, not at {widths}")
-    inner, outer = (_bounds(part[entry], claim) for entry in ("reproduced", "partly"))
-    if not (outer[0] <= inner[0] and inner[1] <= outer[1]):
-        raise ConfigError(f"claim {claim}: partly {outer} must be the wider of the two bounds, not {inner}")
-    chosen = {choice: part[choice] for choice in quantity.choices}
-    return Part(name, inner, outer, tuple(widths), chosen, part.get("meaning", ""))
+    chosen = {choice: test[choice] for choice in quantity.choices}
+    words = {entry: test.get(entry, "") for entry in ("limit", *WORDING)}
+    return Test(name, _bounds(test["holds"], claim), tuple(widths), chosen, **words)
 
 
 def _bounds(pair: Sequence[float | None], name: str) -> Bounds:
@@ -148,19 +227,40 @@ def _bounds(pair: Sequence[float | None], name: str) -> Bounds:
     return bounds
 
 
-def measure(part: Part, results: Results, level: float, bench: Path = BENCH) -> Interval | None:
-    """A part's quantity with its interval; None if the results that it needs are not there."""
-    quantity = QUANTITIES[part.quantity]
-    needs: dict[str, Any] = dict(part.choice)
+def measure(test: Test, results: Results, bench: Path = BENCH) -> Evidence:
+    """A test's quantity.
+
+    Raises
+    ------
+    MissingResult
+        If a result that it needs is not there.
+    Refused
+        If the results do not support the quantity.
+    """
+    quantity = QUANTITIES[test.quantity]
+    needs: dict[str, Any] = dict(test.choice)
     if quantity.widths:
-        needs[quantity.widths] = part.widths[0] if quantity.widths == "width" else part.widths
+        needs[quantity.widths] = test.widths[0] if quantity.widths == "width" else test.widths
+    if quantity.source == "bench" and not bench.exists():
+        raise MissingResult(bench.name)
+    return quantity.measure(load(bench) if quantity.source == "bench" else results, **needs)
+
+
+def outcome(test: Test, results: Results, level: float, bench: Path = BENCH) -> Outcome:
+    """A test, measured and judged; errors as in `judge`."""
     try:
-        if quantity.source == "bench" and not bench.exists():
-            raise MissingResult(bench.name)
-        measured = quantity.measure(load(bench) if quantity.source == "bench" else results, **needs)
+        return judge(test, measure(test, results, bench), level)
     except MissingResult:
-        return None
-    return measured if isinstance(measured, Interval) else measured.interval(level)
+        return Outcome(MISSING)
+    except Refused:
+        return Outcome(UNDECIDED)
+
+
+def verdict(claim: Claim, outcomes: Sequence[Outcome]) -> Judged:
+    """A claim with what came of its tests."""
+    word = overall(claim.tests, outcomes)
+    ends = limits(claim.tests, outcomes) if word == WITHIN else ()
+    return Judged(claim, tuple(outcomes), OURS.get(word, word) if claim.of == "ours" else word, ends)
 
 
 def ledger(
@@ -175,17 +275,18 @@ def ledger(
     """
     claims, settings = read_claims(path)
     results = Results.stored(experiments(preset), store or Store.default())
-    judged = []
-    for claim in claims:
-        if preset != "paper":
-            measured: list[Interval | None] = [None] * len(claim.parts)
-            verdicts = [NOT_TESTABLE] * len(claim.parts)
-        else:
-            measured = [measure(part, results, settings["level"], bench) for part in claim.parts]
-            pairs = zip(claim.parts, measured, strict=True)
-            verdicts = [MISSING if found is None else part.judge(found) for part, found in pairs]
-        judged.append(Judged(claim, tuple(measured), tuple(verdicts), overall(verdicts)))
-    return judged
+    if preset != "paper":
+        return [Judged(claim, tuple(Outcome(NOT_TESTABLE) for _ in claim.tests), NOT_TESTABLE) for claim in claims]
+    return [
+        verdict(claim, [outcome(test, results, settings["level"], bench) for test in claim.tests]) for claim in claims
+    ]
+
+
+def tally(entries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """How many claims have which verdict, of the "paper" and of "ours", in the order of the words."""
+    words = {"paper": (HOLDS, WITHIN, UNDECIDED, NOT), "ours": (CONFIRMED, CONFIRMED_WITHIN, UNDECIDED, REFUTED)}
+    found = {of: [entry["verdict"] for entry in entries if entry["of"] == of] for of in words}
+    return {of: {word: found[of].count(word) for word in words[of] if word in found[of]} for of in words}
 
 
 def announcement(judged: Sequence[Judged]) -> list[dict[str, Any]]:
@@ -193,27 +294,41 @@ def announcement(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     return [
         {
             "id": entry.claim.id,
+            "of": entry.claim.of,
             "statement": entry.claim.statement,
+            "takeaway": entry.claim.takeaway,
             "chapter": entry.claim.chapter,
             "changed": entry.claim.changed,
             "verdict": entry.verdict,
-            "parts": [
+            "limits": list(entry.limits),
+            "tests": [
                 {
-                    "quantity": part.quantity,
-                    "meaning": part.meaning,
-                    "choice": dict(part.choice),
-                    "widths": list(part.widths),
-                    "reproduced": _finite(part.reproduced),
-                    "partly": _finite(part.partly),
-                    "measured": None if m is None else _finite((m.value, m.low, m.high)),
-                    "sample": "" if m is None else m.sample,
-                    "verdict": verdict,
+                    "quantity": test.quantity,
+                    "meaning": test.meaning,
+                    "unit": test.unit,
+                    "against": test.against,
+                    "limit": test.limit,
+                    "choice": dict(test.choice),
+                    "widths": list(test.widths),
+                    "holds": _finite(test.holds),
+                    "measured": _measured(found),
+                    "cells": list(found.cells),
+                    "words": list(found.words),
+                    "sample": found.sample,
+                    "verdict": found.verdict,
                 }
-                for part, m, verdict in zip(entry.claim.parts, entry.measured, entry.verdicts, strict=True)
+                for test, found in zip(entry.claim.tests, entry.outcomes, strict=True)
             ],
         }
         for entry in judged
     ]
+
+
+def _measured(found: Outcome) -> Any:
+    """Value and interval, three numbers or three for each cell; None if there is none."""
+    if found.measured is None:
+        return None
+    return np.stack([found.measured.value, found.measured.low, found.measured.high], -1).tolist()
 
 
 def _finite(values: Sequence[float]) -> list[float | None]:
@@ -242,7 +357,7 @@ def announced(path: Path = ANNOUNCED) -> list[dict[str, Any]]:
     ConfigError
         If the file is missing or damaged.
     """
-    keys = {"id", "statement", "verdict", "parts"}
+    keys = {"id", "statement", "verdict", "tests"}
     advice = "write them again with: python -m spectral claims --announce"
     return read_entries(path, "the announced verdicts", "claim", lambda entry: keys <= entry.keys(), advice)
 
@@ -262,16 +377,19 @@ def unannounced(judged: Sequence[Judged], entries: Sequence[dict[str, Any]]) -> 
         if texts != old_texts:
             differences.append(f"{name}: its statement, rule or sample is not the announced one")
             continue
-        for part, old_part in zip(entry["parts"], old["parts"], strict=True):
-            values, old_values = (np.array(side["measured"] or np.nan, float) for side in (part, old_part))
+        for test, old_test in zip(entry["tests"], old["tests"], strict=True):
+            if test["words"] != old_test["words"]:
+                differences.append(f"{name}: {test['quantity']} has other cells in which it holds")
+            values, old_values = (np.array(side["measured"] or np.nan, float) for side in (test, old_test))
             if not np.allclose(values, old_values, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True):
                 differences.append(
-                    f"{name}: {part['quantity']} is {part['measured']}; announced as {old_part['measured']}"
+                    f"{name}: {test['quantity']} is {test['measured']}; announced as {old_test['measured']}"
                 )
     return differences
 
 
 def _without_values(entry: dict[str, Any]) -> dict[str, Any]:
     """A claim without what rounding may change, and without the verdicts, which are compared for themselves."""
-    parts = [{k: v for k, v in part.items() if k not in ("measured", "verdict")} for part in entry["parts"]]
-    return {k: v for k, v in entry.items() if k != "verdict"} | {"parts": parts}
+    left_out = ("measured", "verdict", "words")
+    tests = [{k: v for k, v in test.items() if k not in left_out} for test in entry["tests"]]
+    return {k: v for k, v in entry.items() if k not in ("verdict", "limits")} | {"tests": tests}

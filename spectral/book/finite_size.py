@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spectral.book.transition import GRID, SHAPE, THRESHOLD, master_curves
+from spectral.book.quantities import THRESHOLD
+from spectral.book.transition import GRID, SHAPE, master_curves
 from spectral.book.universality import Setting, by_size, together
-from spectral.stats.collapse import Collapse, Curve, collapse, quality
+from spectral.stats.collapse import WIDEST, Collapse, Curve, collapse, quality
 from spectral.stats.intervals import Interval, Refused, estimate
 
 RESOLUTION = THRESHOLD
@@ -29,6 +30,8 @@ SCALED_BY = 20
 
 BOUNDS = ((0.8, 1.25), (-0.5, 1.5), (-1.0, 1.5))
 """Between which the parameters (c, a, b) of a collapse are looked for."""
+
+_COMMON = 0  # place of c, which is but a common scale where a is near 0: the data may leave it open
 
 
 def _errors(values: np.ndarray, curves: Callable[[np.ndarray], np.ndarray], average: np.ndarray) -> np.ndarray:
@@ -117,9 +120,10 @@ class Fit(NamedTuple):
 def fit_collapse(chosen: Sequence[Setting], threshold: float = THRESHOLD, starts: int = 4) -> Fit:
     """The parameters of `rescale` that collapse the mean curves of several sizes best, near the transition.
 
-    The search is made afresh without each teacher. What lies at an edge of `BOUNDS`, with all teachers or without one,
-    has no interval: it would move on if it could. Neither has a parameter whose interval reaches beyond what was
-    searched: the data leave it open. So it is with c where a is near 0, since then it is but a common scale.
+    With all teachers, `spectral.stats.collapse.collapse` judges whether the data determine a and b. Then the search is
+    made afresh without each teacher, and the intervals are judged alike: those of a and b must lie within `BOUNDS` and
+    be no wider than `WIDEST` of them. What is refused has no interval. Neither has c where the data leave it open: so
+    it is where a is near 0, since then it is but a common scale.
 
     Raises
     ------
@@ -128,20 +132,22 @@ def fit_collapse(chosen: Sequence[Setting], threshold: float = THRESHOLD, starts
     """
     family = mean_curves(chosen, threshold)
 
-    def search(values: np.ndarray) -> np.ndarray:
-        best = collapse(family.curves(values), rescale, BOUNDS, starts=starts, tolerance=1e-4)
+    def search(values: np.ndarray, judge: bool = False) -> Collapse:
+        return collapse(family.curves(values), rescale, BOUNDS, nuisances=[_COMMON], starts=starts, judge=judge)
+
+    def without(values: np.ndarray) -> np.ndarray:
+        best = search(values)
         return np.append(best.parameters, np.log(best.quality))
 
     try:
-        found = estimate(family.values, search)
+        best = search(family.values, judge=True)
+        found = estimate(family.values, without)
+        known = _known(best, found)
     except Refused as error:
-        best = error.estimate
-        if not isinstance(best, Collapse):
+        if not isinstance(error.estimate, Collapse):
             raise
-        unknown = np.full(len(BOUNDS), np.nan)
+        best, unknown = error.estimate, np.full(len(BOUNDS), np.nan)
         return Fit(Interval(best.parameters, unknown, unknown), Interval(best.quality, np.nan, np.nan), str(error))
-    low, high = np.transpose(BOUNDS)
-    known = (found.low[:-1] >= low) & (found.high[:-1] <= high)
     least, most = (np.where(known, end[:-1], np.nan) for end in (found.low, found.high))
     s = found[-1]
     return Fit(
@@ -149,3 +155,19 @@ def fit_collapse(chosen: Sequence[Setting], threshold: float = THRESHOLD, starts
         Interval(np.exp(s.value), np.exp(s.low), np.exp(s.high), s.sample),
         "",
     )
+
+
+def _known(best: Collapse, found: Interval) -> np.ndarray:
+    """Which of the parameters of the best collapse have an interval; raises Refused if a or b is too uncertain."""
+    low, high = np.transpose(BOUNDS)
+    least, most = found.low[:-1], found.high[:-1]
+    beyond = (least < low) | (most > high)
+    uncertain = beyond | (most - least > WIDEST * (high - low))
+    for which, name in enumerate("cab"):
+        if which != _COMMON and uncertain[which]:
+            raise Refused(
+                f"the teachers do not determine the collapse: {name} has the interval {found[which]:.2f}, wider than"
+                f" {WIDEST:.2g} of what was searched or beyond it: {BOUNDS[which]}",
+                best,
+            )
+    return ~beyond & (best.low > low) & (best.high < high)

@@ -6,15 +6,21 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spectral.book.claims import NOT_REPRODUCED, PARTLY, REPRODUCED
+from spectral.book.claims import CONFIRMED, CONFIRMED_WITHIN, HOLDS, NOT, REFUTED, UNDECIDED, WITHIN, tally
 
 _INTERVAL = re.compile(r"\[([-+\d.e,·⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+), ([-+\d.e,·⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)\]")
 """An interval, which no line of a table should break within."""
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-MARKS = {REPRODUCED: "✔", PARTLY: "◐", NOT_REPRODUCED: "✘"}
+MARKS = {HOLDS: "✔", WITHIN: "◐", NOT: "✘", UNDECIDED: "?", CONFIRMED: "✔", CONFIRMED_WITHIN: "◐", REFUTED: "✘"}
 """What stands beside a verdict, so that it is told by more than its words."""
+
+KINDS = {HOLDS: "holds", CONFIRMED: "holds", NOT: "not", REFUTED: "not", UNDECIDED: "undecided"}
+"""The classes of boxes, which colour them; within limits is the rest."""
+
+MOST_CELLS = 8
+"""Cells that a box names; of more it gives the number, and the page of all claims a table."""
 
 
 def table(header: Sequence[str], *rows: Sequence[object]) -> Any:
@@ -38,55 +44,98 @@ def at_a_glance(entries: Sequence[Mapping[str, Any]]) -> Any:
     rows = [
         (
             entry["statement"],
-            "<br>".join(measured_text(part) for part in entry["parts"]),
-            marked(entry["verdict"]),
+            "<br>".join(measured_text(test) for test in entry["tests"] if not test["limit"]),
+            "<br>".join([f"**{marked(entry['verdict'])}**", *entry["limits"]]),
+            entry["takeaway"],
             f"{{doc}}`{entry['chapter'].partition('-')[0].lstrip('0')} </book/{entry['chapter']}>`",
         )
         for entry in entries
     ]
-    return table(("claim", "measured", "verdict", "chapter"), *rows)
+    return table(("claim", "measured", "verdict", "what to take away", "chapter"), *rows)
+
+
+def tally_text(entries: Sequence[Mapping[str, Any]], of: str) -> str:
+    """How many of the claims "paper" or "ours" have which verdict, as in ``4 hold, 3 hold within limits``."""
+    plural = {HOLDS: "hold", WITHIN: "hold within limits", NOT: "do not hold"}
+    count = tally(entries)[of]
+    return ", ".join(f"{number} {plural.get(word, word) if number != 1 else word}" for word, number in count.items())
+
+
+def cells_table(test: Mapping[str, Any]) -> Any:
+    """A table of all cells of a test: name, number with its 95 % interval, and the verdict in each."""
+    rows = zip(test["cells"], test["measured"], test["words"], strict=True)
+    shown = [(name, _interval(found, test["holds"]), marked(word)) for name, found, word in rows]
+    return table(("cell", test["unit"] or "measured", "verdict"), *shown)
 
 
 def _box(entry: Mapping[str, Any]) -> str:
     lines = [
         f":::{{admonition}} {marked(entry['verdict'])}",
-        f":class: verdict {entry['verdict'].split()[0]}",
+        f":class: verdict {KINDS.get(entry['verdict'], 'within')}",
         f"*{entry['statement']}*",
         "",
     ]
-    for part in entry["parts"]:
-        mark = f" {part['verdict'].capitalize()}." if len(entry["parts"]) > 1 else ""
-        found = f"**{measured_text(part)}**, {part['sample']}" if part["measured"] else "Not measured yet"
-        lines.append(f"- {part['meaning']} {found}. Rule: {rule(part)}.{mark}")
+    if entry["takeaway"]:
+        lines += [entry["takeaway"], ""]
+    for test in entry["tests"]:
+        asked = f"Beyond that, {test['limit']}: " if test["limit"] else ""
+        sample = f" ({test['sample']})" if test["sample"] else ""
+        lines.append(
+            f"- {asked}{test['meaning']} **{measured_text(test)}**{sample}; {test['against']}. "
+            f"Asked: {rule(test)}. {marked(test['verdict'])}.{_cells(test)}"
+        )
+    if entry["limits"]:
+        lines.append(f"- Limits: {'; '.join(entry['limits'])}.")
     if entry["changed"]:
         lines.append(f"- The rule was changed: {entry['changed']}")
+    whose = "Claim of the paper" if entry["of"] == "paper" else "Ours, beyond the paper"
     return "\n".join(
-        [*lines, "", f"Claim `{entry['id']}`, judged at preset `paper`; {{doc}}`all claims </book/claims>`.", ":::"]
+        [*lines, "", f"{whose}: `{entry['id']}`, judged at preset `paper`; {{doc}}`all claims </book/claims>`.", ":::"]
     )
 
 
-def measured_text(part: Mapping[str, Any]) -> str:
-    """What was measured of a part of an announced claim: value and 95 % interval.
+def _cells(test: Mapping[str, Any]) -> str:
+    """In which cells a test does not hold, if these are few enough to be named."""
+    lines = []
+    for word, text in ((NOT, "It does not hold for"), (UNDECIDED, "Undecided for")):
+        names = [name for name, found in zip(test["cells"], test["words"], strict=True) if found == word]
+        if 0 < len(names) <= MOST_CELLS:
+            lines.append(f" {text}: {'; '.join(names)}.")
+    return "".join(lines)
 
-    In three digits, or as many as it takes to tell the ends of the interval from the rule's bounds.
+
+def measured_text(test: Mapping[str, Any]) -> str:
+    """What was measured of a test of an announced claim: value, unit and 95 % interval; of cells in how many it holds.
+
+    Numbers have three digits, or as many as it takes to tell the ends of the interval from the rule's bounds.
     """
-    if part["measured"] is None:
+    if test["measured"] is None:
         return "–"
-    bounds = [bound for name in ("reproduced", "partly") for bound in part[name] if bound is not None]
+    unit = f" {test['unit']}" if test["unit"] else ""
+    if not test["cells"]:
+        return _interval(test["measured"], test["holds"], unit)
+    values = [value for value, _, _ in test["measured"]]
+    ends = f"{_number(min(values))} to {_number(max(values))}{unit}"
+    return f"in {test['words'].count(HOLDS)} of {len(values)} cells; {ends}"
+
+
+def _interval(measured: Sequence[float], holds: Sequence[float | None], unit: str = "") -> str:
+    """``23.4 nodes [22.5, 24.3]``; the number alone if it has no interval."""
+    bounds = [bound for bound in holds if bound is not None]
     digits = 3
     while digits < 6 and any(
-        end != bound and _number(end, digits) == _number(bound, digits)
-        for end in part["measured"][1:]
-        for bound in bounds
+        end != bound and _number(end, digits) == _number(bound, digits) for end in measured[1:] for bound in bounds
     ):
         digits += 1
-    value, low, high = (_number(x, digits) for x in part["measured"])
-    return f"{value} [{low}, {high}]"
+    value, low, high = (_number(x, digits) for x in measured)
+    if measured[1] == measured[2]:
+        return f"{value}{unit}"
+    return f"{value}{unit} [{low}, {high}]"
 
 
-def rule(part: Mapping[str, Any]) -> str:
-    """The bounds of a part of an announced claim in words."""
-    return f"reproduced if {_within(part['reproduced'])}, partly if {_within(part['partly'])}"
+def rule(test: Mapping[str, Any]) -> str:
+    """The bounds of a test of an announced claim in words."""
+    return f"{_within(test['holds'])}{' in every cell' if test['cells'] else ''}"
 
 
 def marked(verdict: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from spectral.book import figures, parameters
 from spectral.book.claims import announced
-from spectral.book.markdown import boxes, marked, measured_text, table
+from spectral.book.markdown import boxes, marked, measured_text, table, tally_text
 from spectral.book.obtain import Key, obtain, obtain_most, obtain_results, with_settings
 from spectral.lab import presets
 from spectral.lab.collection import Results
@@ -132,13 +132,21 @@ class Page:
         return boxes([entries[claim] for claim in claims])
 
     def say_claims(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        """Hand a ledger to the text: of claim "size" the names ``size.statement``, ``.measured`` and ``.verdict``."""
+        """Hand a ledger to the text: of claim "size" the names ``size.statement``, ``.measured``, ``.verdict``.
+
+        There are ``.takeaway`` and ``.limits``, too, and ``.1``, ``.2`` and so on for what its tests have measured; and
+        ``tally.paper`` and ``tally.ours``.
+        """
+        self.say(**{f"tally.{of}": tally_text(entries, of) for of in ("paper", "ours")})
         for entry in entries:
             texts = {
                 "statement": entry["statement"],
-                "measured": "; ".join(map(measured_text, entry["parts"])),
+                "measured": "; ".join(measured_text(test) for test in entry["tests"] if not test["limit"]),
                 "verdict": marked(entry["verdict"]),
+                "takeaway": entry["takeaway"],
+                "limits": "; ".join(entry["limits"]) or "–",
             }
+            texts |= {str(number): measured_text(test) for number, test in enumerate(entry["tests"], 1)}
             self.say(**{f"{entry['id']}.{name}": text for name, text in texts.items()})
 
     def provenance(self, *results: Result) -> Any:

@@ -6,7 +6,8 @@ scores are kept.
 * The *critical size* n_c of a student is the smallest n from which on upwards the error has grown by less than
   `THRESHOLD`. A power law with exponent 1 reaches that a thousandth below its zero, one with exponent 2 three
   hundredths below: by so much n_c is found too low in a large teacher.
-* The *jump* is the growth with one node less. In a continuous transition it shrinks as the teacher grows.
+* The *jump* is the growth with one node less. In a continuous transition it shrinks as the teacher grows, and a
+  threshold that does not would hide that: for jumps it falls as `RESOLUTION` over the teacher's size.
 * The *exponent* is the slope, in logarithms, of the mean growth against the mean distance x = 1 - n/n_c within
   `WINDOW`. A single exponent need not exist: theory has it depend on the teacher (`spectral.stats.committees`).
 
@@ -22,18 +23,23 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from torch import Tensor
 
-from spectral.book.quantities import Measured, quantity, rank_sweep
-from spectral.curves import growth
+from spectral.book.quantities import THRESHOLD, Measured, Score, Shares, quantity
+from spectral.curves import growth, prune_sweep
 from spectral.lab.collection import MissingResult, Results
-from spectral.lab.presets import BASE, Experiment
-from spectral.lab.results import Result
-from spectral.stats.intervals import Statistic, by_teacher, slope_weights
+from spectral.lab.presets import BASE, Experiment, StudentKind
+from spectral.lab.results import Result, found_in
+from spectral.prune import node_scores, rank
+from spectral.stats.committees import pruning_curve
+from spectral.stats.intervals import Refused, by_teacher, slope_weights
 from spectral.stats.rise import at, crossing, held_out_gain, log_slope
+from spectral.students import as_student
 
-THRESHOLD = 0.001
-"""Growth of the error, in units of E[y^2], at which the transition begins."""
+RESOLUTION = 0.02
+"""The threshold of n_c, times the teacher's size, where jumps are read: `THRESHOLD` for the paper's 20 nodes."""
+
+NEAR = (0.9, 1.1)
+"""Bounds of n_c/h_T within which a student's transition is its teacher's, so that its jump says something of it."""
 
 WINDOW = (0.1, 0.5)
 """Distances from the critical size, in parts of it, over which the exponent is taken."""
@@ -47,14 +53,15 @@ SHAPE = np.linspace(0, 1.2, 49)
 LARGE = 20
 """Nodes from which on a teacher counts as large: `WINDOW` then spans eight nodes or more."""
 
+Window = Literal["the paper's", "with the plateau", "near the transition"]
+"""Numbers of nodes over which two forms of a curve are compared; see `gain`."""
+
 Family = Literal[
     "teachers",
     "large teachers",
     "tasks",
     "two-layer tasks",
     "training",
-    "committees of relu",
-    "committees of erf",
 ]
 """Kinds of settings that are judged together; see `settings`."""
 
@@ -64,8 +71,6 @@ FAMILIES: dict[Family, tuple[str, ...]] = {
     "tasks": ("activation", "committee", "inputs"),
     "two-layer tasks": ("activation", "inputs"),
     "training": ("label_noise", "penalties", "patterns", "epochs"),
-    "committees of relu": ("committee",),
-    "committees of erf": ("committee",),
 }
 """What is varied in the settings of each family."""
 
@@ -86,8 +91,6 @@ def settings(results: Results, family: Family) -> list[Experiment]:
     found = results.select(design="universal", varied=FAMILIES[family])
     if family == "large teachers":
         found = [one for one in found if one.config.teacher_hidden >= LARGE]
-    if family.startswith("committees of"):
-        found = [one for one in found if one.config.activation == family.split()[-1]]
     if family in ("training", "two-layer tasks", "tasks"):
         found.insert(0, standard(results))
     if not found:
@@ -95,12 +98,26 @@ def settings(results: Results, family: Family) -> list[Experiment]:
     return found
 
 
-def pruning_curves(result: Result, scores: Tensor | None = None) -> np.ndarray:
-    """Growth of the test error over E[y^2] of all members with n = 0 ... nodes kept, (T, K, N).
+def pruning_curves(result: Result, score: Score = "incoming") -> np.ndarray:
+    """Growth of the test error over E[y^2] of all members with n = 0 ... nodes kept, by a score, (T, K, N)."""
+    return by_teacher(growth(result.sweeps[score].double()), result.config.teachers)
 
-    Nodes go in the order of `scores` (E, h_S), by default the norms of their incoming weights.
+
+def teachers_curves(result: Result, score: Score = "incoming") -> np.ndarray:
+    """The same of the teachers themselves, (T, 1, h_T + 1): what a student that equals its teacher would lose.
+
+    For a committee that is the closed form of `spectral.stats.committees`, in which both scores are one. A teacher of
+    two layers is pruned on the test patterns of its first student.
     """
-    return by_teacher(growth(rank_sweep(result, scores).double()), result.config.teachers)
+    config = result.config
+    task = result.task([teacher * config.trials for teacher in range(config.teachers)])
+    if task.teacher.second is None:
+        firsts = task.teacher.first.double().numpy()
+        grown = np.stack([pruning_curve(first, config.activation) for first in firsts])
+    else:
+        teacher = as_student(task.teacher)
+        grown = growth(prune_sweep(teacher, task.test, rank(node_scores(teacher, score))).double()).numpy()
+    return grown[:, None]
 
 
 def critical_sizes(grown: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:
@@ -151,76 +168,102 @@ def group_means(groups: np.ndarray) -> np.ndarray:
     return average / average.sum(1, keepdims=True)
 
 
-def gain(results: Results, chosen: Sequence[Experiment]) -> tuple[np.ndarray, Statistic]:
-    """Numbers of teachers, (T, K), and what makes of them the gain in each setting, (G,), mean over teachers.
+def gain(results: Results, chosen: Sequence[Experiment], window: Window) -> np.ndarray:
+    """By how much a power law predicts each teacher's curve better than an exponential, in every setting, (T, 1, G).
 
-    It is that of `spectral.stats.rise.held_out_gain`, from n_c/2 to 1.2 n_c. Every curve is held out from those of all
-    other teachers: so it is teachers that a sample is made of, and who is left out of it is left out of the fits and of
-    n_c, too.
+    It is `spectral.stats.rise.held_out_gain` in one of three windows: "the paper's", from no node to the teacher's
+    size; "with the plateau", from no node to 1.2 n_c; "near the transition", from n_c/2 to 1.2 n_c. Every curve is held
+    out from those of all other teachers. So the gains of two teachers rest on fits that have most curves in common;
+    that they depend on each other by this is neglected.
     """
-    curves = [results.derived(pruning_curves, experiment) for experiment in chosen]
 
-    def one(grown: np.ndarray) -> float:
+    def one(experiment: Experiment) -> np.ndarray:
+        grown, size = results.derived(pruning_curves, experiment), experiment.config.teacher_hidden
         critical = critical_sizes(grown).mean()
-        n = np.arange(int(critical / 2), int(1.2 * critical) + 1)
-        return float(held_out_gain(n.astype(float), at(grown.mean(1), n), THRESHOLD).mean())
+        low, high = {
+            "the paper's": (0.0, float(size)),
+            "with the plateau": (0.0, 1.2 * critical),
+            "near the transition": (critical / 2, 1.2 * critical),
+        }[window]
+        n = np.arange(int(low), int(high) + 1)
+        return held_out_gain(n.astype(float), at(grown.mean(1), n), THRESHOLD)
 
-    def gains(teachers: np.ndarray) -> np.ndarray:
-        return np.array([one(grown[teachers[:, 0]]) for grown in curves])
-
-    teachers, trials = curves[0].shape[:2]
-    return np.repeat(np.arange(teachers)[:, None], trials, 1), gains
+    return np.stack([one(experiment) for experiment in chosen], -1)[:, None]
 
 
 def _sizes(chosen: Sequence[Experiment]) -> np.ndarray:
     return np.array([one.config.teacher_hidden for one in chosen])
 
 
-def _family(results: Results, family: Family, statistic: Statistic, *, log: bool = False) -> Measured:
-    return Measured(features_of(results, settings(results, family)), statistic, log)
+def cell_of(experiment: Experiment) -> str:
+    """A setting in words: teacher's size and inputs, or what sets it apart from the standard one."""
+    config = experiment.config
+    size = f"$h_T$ = {config.teacher_hidden}, $d$ = {config.input_dim}"
+    return {
+        "teacher": size,
+        "activation": config.activation,
+        "committee": f"committee of {config.activation}, {size}",
+        "inputs": f"{config.inputs} inputs",
+        "label_noise": f"label noise {config.label_noise:g}",
+        "penalties": f"penalties ({config.l2_phi:g}, {config.l2_lam:g})",
+        "patterns": f"{config.patterns:,} patterns",
+        "epochs": f"{config.epochs:,} epochs",
+    }[experiment.varied]
+
+
+def _cells(chosen: Sequence[Experiment]) -> tuple[str, ...]:
+    return tuple(map(cell_of, chosen))
 
 
 @quantity("critical_ratio")
-def critical_ratio(results: Results, *, family: Family, extreme: Literal["lowest", "highest"]) -> Measured:
-    """n_c/h_T, mean over the members of a setting, at the setting where it is lowest or highest."""
-    pick = {"lowest": np.min, "highest": np.max}[extreme]
-    return _family(results, family, lambda values: pick(values[..., 0].mean((0, 1))))
-
-
-@quantity("exponent")
-def mean_exponent(results: Results, *, family: Family) -> Measured:
-    """The exponent, mean over the settings of a family."""
-    return _family(results, family, lambda values: exponents(values).mean())
-
-
-@quantity("exponent_slope")
-def exponent_slope(results: Results, *, family: Family) -> Measured:
-    """Least-squares slope of the exponent against log10 of h_T."""
-    weights = slope_weights(np.log10(_sizes(settings(results, family))))
-    return _family(results, family, lambda values: exponents(values) @ weights)
-
-
-@quantity("exponent_difference")
-def exponent_difference(results: Results) -> Measured:
-    """Exponent of committees of relu less that of committees of erf with the same weights, mean over their sizes."""
-    relu, erf = (settings(results, family) for family in ("committees of relu", "committees of erf"))
-    signs = np.repeat([1.0 / len(relu), -1.0 / len(erf)], [len(relu), len(erf)])
-    return Measured(features_of(results, relu + erf), lambda values: exponents(values) @ signs)
-
-
-@quantity("jump")
-def mean_jump(results: Results, *, family: Family) -> Measured:
-    """Growth with one node less than n_c, mean over the largest teachers of a family."""
+def critical_ratio(results: Results, *, family: Family) -> Measured:
+    """n_c/h_T, mean over the members of every setting."""
     chosen = settings(results, family)
-    largest = [one for one in chosen if one.config.teacher_hidden == _sizes(chosen).max()]
-    return Measured(features_of(results, largest)[..., 1], lambda values: values.mean(), log=True)
+    return Measured(features_of(results, chosen)[..., 0], cells=_cells(chosen))
+
+
+@quantity("nodes_found")
+def nodes_found(results: Results, *, family: Family) -> Shares:
+    """Share of the teacher's nodes that a survivor matches one to one, in every setting."""
+    chosen = settings(results, family)
+    sizes = _sizes(chosen).tolist()
+    parts = [
+        by_teacher(results.derived(found_in, one) / size, one.config.teachers)
+        for one, size in zip(chosen, sizes, strict=True)
+    ]
+    return Shares(parts, sizes, _cells(chosen))
+
+
+@quantity("onset_difference")
+def onset_difference(results: Results, widths: Sequence[int], *, student: StudentKind) -> Measured:
+    """n_c of the student less that of its own teacher, mean over widths."""
+    values = []
+    for width in widths:
+        experiment = results.one(design="grid", student=student, student_hidden=width)
+        own, teacher = (results.derived(curves, experiment) for curves in (pruning_curves, teachers_curves))
+        values.append(critical_sizes(own) - critical_sizes(teacher))
+    return Measured(np.stack(values, -1), lambda left: left.mean())
 
 
 @quantity("jump_slope")
 def jump_slope(results: Results, *, family: Family) -> Measured:
-    """Least-squares slope of the logarithm of the mean jump against that of h_T."""
-    weights = slope_weights(np.log10(_sizes(settings(results, family))))
-    return _family(results, family, lambda values: np.log10(values[..., 1].mean((0, 1))) @ weights)
+    """Least-squares slope of the logarithm of the mean jump against that of h_T; see `RESOLUTION` and `NEAR`.
+
+    Raises
+    ------
+    Refused
+        If fewer than three sizes have a setting whose mean n_c/h_T lies within `NEAR`.
+    """
+    chosen = settings(results, family)
+    ratios = features_of(results, chosen)[..., 0].mean((0, 1))
+    near = [one for one, ratio in zip(chosen, ratios, strict=True) if NEAR[0] <= ratio <= NEAR[1]]
+    if len(set(_sizes(near).tolist())) < 3:
+        raise Refused(f"a slope needs three sizes of teachers whose students have their size; got {len(near)} settings")
+    values = np.stack(
+        [jumps(results.derived(pruning_curves, one), RESOLUTION / one.config.teacher_hidden) for one in near], -1
+    )
+    weights = slope_weights(np.log10(_sizes(near)))
+    return Measured(values, lambda left: np.log10(left.mean((0, 1))) @ weights)
 
 
 @quantity("curve_spread")
@@ -234,11 +277,73 @@ def curve_spread(results: Results, *, family: Family) -> Measured:
     if FAMILIES[family] == ("teacher",):
         groups = np.unique(_sizes(chosen), return_inverse=True)[1]
     average = group_means(groups)
-    return _family(results, family, lambda values: apart(average @ master_curves(values)), log=True)
+    return Measured(features_of(results, chosen), lambda values: apart(average @ master_curves(values)), log=True)
+
+
+@quantity("curve_distance")
+def curve_distance(results: Results, *, family: Family) -> Measured:
+    """Growth of the student's error less its teacher's, by the product, mean over n = 0 ... h_T, in every setting."""
+    chosen = settings(results, family)
+    gaps = []
+    for one in chosen:
+        own, teacher = (results.derived(curves, one, "product") for curves in (pruning_curves, teachers_curves))
+        gaps.append((at(own, np.arange(one.config.teacher_hidden + 1)) - teacher).mean(-1))
+    return Measured(np.stack(gaps, -1), cells=_cells(chosen))
 
 
 @quantity("transition_gain")
-def transition_gain(results: Results, *, family: Family) -> Measured:
-    """`gain` of a family; mean over settings."""
-    teachers, gains = gain(results, settings(results, family))
-    return Measured(teachers, lambda left: gains(left).mean())
+def transition_gain(results: Results, *, family: Family, window: Window) -> Measured:
+    """`gain` of a family in a window; mean over settings."""
+    return Measured(gain(results, settings(results, family), window), lambda left: left.mean())
+
+
+def narrow_width(errors: np.ndarray, widths: np.ndarray, error: float) -> float:
+    """Number of nodes with which networks of these `widths` (N,), rising, reach an `error`, from theirs (N,).
+
+    Straight lines between the logarithms of both, of the least error up to each width. An error that none reaches
+    counts as reached by the largest, one that all reach as reached by the smallest.
+    """
+    best = np.log(np.minimum.accumulate(errors))
+    return float(np.exp(np.interp(-np.log(error), -best, np.log(widths))))
+
+
+@quantity("narrow_ratio")
+def narrow_ratio(results: Results, *, family: Literal["narrow"]) -> Measured:
+    """n_c of the student over the number of nodes with which a network trained from scratch does as well.
+
+    Of every setting whose teachers taught such networks. Errors are geometric means over teachers.
+    """
+    bases = dict.fromkeys(one.base for one in results.select(design=family))
+    if not bases:
+        raise MissingResult("there are no networks of few nodes")
+    found = [narrow_values(results, base) for base in map(results.named, bases)]
+    ends = np.cumsum([values.shape[-1] for values, _ in found])[:-1]
+
+    def ratios(left: np.ndarray) -> np.ndarray:
+        each = zip(np.split(left, ends, -1), found, strict=True)
+        return np.array([_over_narrow(values, widths) for values, (_, widths) in each])
+
+    every = np.concatenate([values for values, _ in found], -1)
+    return Measured(every, ratios, log=True, cells=_cells([results.named(base) for base in bases]))
+
+
+def narrow_values(results: Results, base: Experiment) -> tuple[np.ndarray, np.ndarray]:
+    """Of a setting n_c, the error of its students with n_c nodes, and those of N networks of few nodes, (T, K, 2 + N).
+
+    Errors are over E[y^2]. With them come the widths of these networks, (N,), rising.
+    """
+    narrow = sorted(results.select(design="narrow", base=base.name), key=lambda one: one.config.student_hidden)
+    critical = critical_sizes(grown := results.derived(pruning_curves, base))
+
+    def error(one: Experiment) -> np.ndarray:
+        return by_teacher(results[one].test_mse / results[one].test_power, one.config.teachers)
+
+    pruned = error(base) + np.take_along_axis(grown, critical[..., None], -1)[..., 0]
+    widths = np.array([one.config.student_hidden for one in narrow], float)
+    return np.stack([critical, pruned, *map(error, narrow)], -1), widths
+
+
+def _over_narrow(values: np.ndarray, widths: np.ndarray) -> float:
+    """Mean n_c over `narrow_width`, of n_c, the student's error and those of the networks, (T, K, 2 + N)."""
+    error, *errors = np.exp(np.log(values[..., 1:]).mean((0, 1)))
+    return float(values[..., 0].mean() / narrow_width(np.array(errors), widths, error))

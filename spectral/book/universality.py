@@ -1,8 +1,8 @@
 r"""What is compared with what in the chapter on universality: students beside the teachers themselves.
 
 A `Setting` holds the pruning curves of one setting. `students` takes it from trained students. `teachers` makes it
-without any training: a student that equals its teacher node by node, pruned by the same rule. For a committee that is
-the closed form of `spectral.stats.committees`; a teacher of two layers is pruned on its own test patterns.
+without any training: a student that equals its teacher node by node, pruned by the same rule; see
+`spectral.book.transition.teachers_curves`.
 
 Intervals are those of `spectral.stats.intervals.estimate`.
 
@@ -16,29 +16,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spectral.book.quantities import THRESHOLD, Score
 from spectral.book.transition import (
-    THRESHOLD,
+    RESOLUTION,
     WINDOW,
+    Window,
     apart,
     exponents,
     features,
     gain,
     group_means,
+    jumps,
     master_curves,
+    narrow_values,
     pruning_curves,
     standard,
+    teachers_curves,
 )
-from spectral.curves import growth, prune_sweep
 from spectral.lab.collection import Results
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.presets import Experiment
-from spectral.lab.results import Result
+from spectral.lab.results import Result, found_in
 from spectral.measures import effective_size
-from spectral.prune import node_scores, rank
-from spectral.stats.committees import pruning_curve
-from spectral.stats.intervals import Interval, estimate, stack
+from spectral.stats.intervals import Interval, Refused, by_teacher, estimate, geometric_mean, share, stack
 from spectral.stats.rise import at
-from spectral.students import as_student
 
 
 class Setting(NamedTuple):
@@ -49,32 +50,16 @@ class Setting(NamedTuple):
     grown: np.ndarray
 
 
-def students(results: Results, experiment: Experiment, score: str = "incoming") -> Setting:
+def students(results: Results, experiment: Experiment, score: Score = "incoming") -> Setting:
     """The students of one setting, pruned in the order of a score; raises MissingResult if they are not there."""
     config = experiment.config
-    scores = None if score == "incoming" else results[experiment].by(score)
-    grown = (
-        results.derived(pruning_curves, experiment) if scores is None else pruning_curves(results[experiment], scores)
-    )
-    return Setting(config.teacher_hidden, config.input_dim, grown)
+    return Setting(config.teacher_hidden, config.input_dim, results.derived(pruning_curves, experiment, score))
 
 
 def teachers(results: Results, experiment: Experiment) -> Setting:
     """The teachers of one setting, pruned themselves: K is 1, and N is h_T + 1."""
     config = experiment.config
-    return Setting(config.teacher_hidden, config.input_dim, results.derived(_teachers_curves, experiment))
-
-
-def _teachers_curves(result: Result) -> np.ndarray:
-    config = result.config
-    task = result.task([teacher * config.trials for teacher in range(config.teachers)])
-    if task.teacher.second is None:
-        firsts = task.teacher.first.double().numpy()
-        grown = np.stack([pruning_curve(first, config.activation) for first in firsts])
-    else:
-        teacher = as_student(task.teacher)
-        grown = growth(prune_sweep(teacher, task.test, rank(node_scores(teacher))).double()).numpy()
-    return grown[:, None]
+    return Setting(config.teacher_hidden, config.input_dim, results.derived(teachers_curves, experiment))
 
 
 class Both(NamedTuple):
@@ -114,10 +99,13 @@ def gridded(chosen: Sequence[Setting], values: Interval, sizes: Sequence[int], d
     return Interval(*found)
 
 
-def jumps_by_size(chosen: Sequence[Setting], threshold: float = THRESHOLD) -> tuple[np.ndarray, Interval]:
-    """Growth with one node less than n_c, mean over the settings of each size: sizes (S,), and intervals (S,)."""
+def jumps_by_size(chosen: Sequence[Setting]) -> tuple[np.ndarray, Interval]:
+    """Growth with one node less than n_c, mean over the settings of each size: sizes (S,), and intervals (S,).
+
+    The threshold of n_c falls with the resolution of one node; see `spectral.book.transition.RESOLUTION`.
+    """
     sizes, average = by_size(chosen)
-    jump = together(chosen, threshold)[..., 1]
+    jump = np.stack([jumps(setting.grown, RESOLUTION / setting.size) for setting in chosen], -1)
     return sizes, estimate(jump, lambda values: average @ values.mean((0, 1)), log=True)
 
 
@@ -202,11 +190,43 @@ def sizes_in_training(result: Result) -> tuple[np.ndarray, Interval]:
     return epochs, result.estimate(counts / result.config.teacher_hidden, log=True)
 
 
-def gains_by_size(results: Results, chosen: Sequence[Experiment]) -> tuple[np.ndarray, Interval]:
+def gains_by_size(results: Results, chosen: Sequence[Experiment], window: Window) -> tuple[np.ndarray, Interval]:
     """`spectral.book.transition.gain`, mean over the settings of each size: sizes (S,), and intervals (S,)."""
     sizes, average = by_size([students(results, experiment) for experiment in chosen])
-    teachers, gains = gain(results, chosen)
-    return sizes, estimate(teachers, lambda left: average @ gains(left))
+    return sizes, estimate(gain(results, chosen, window), lambda left: average @ left.mean((0, 1)))
+
+
+def found(results: Results, chosen: Sequence[Experiment]) -> Interval:
+    """Share of the teacher's nodes that a survivor matches one to one, in each of some settings, (G,)."""
+    return stack([_share(results, one) for one in chosen])
+
+
+def _share(results: Results, one: Experiment) -> Interval:
+    size = one.config.teacher_hidden
+    parts = by_teacher(results.derived(found_in, one) / size, one.config.teachers)
+    try:
+        return share(parts, size)
+    except Refused as error:
+        return Interval(error.estimate, np.nan, np.nan)
+
+
+class Narrow(NamedTuple):
+    """Networks of few nodes beside a student: their widths (N,) and errors; n_c, and the student's error with n_c."""
+
+    widths: np.ndarray
+    errors: Interval
+    needed: Interval
+    error: Interval
+
+
+def narrow(results: Results, base: Experiment) -> Narrow:
+    """The networks of few nodes that the teachers of a setting taught, beside the pruned students of that setting.
+
+    Errors are geometric means over teachers, over E[y^2].
+    """
+    values, widths = narrow_values(results, base)
+    errors = estimate(values[..., 1:], geometric_mean, log=True)
+    return Narrow(widths, errors[1:], estimate(values[..., 0]), errors[0])
 
 
 def error_left(result: Result) -> Interval:

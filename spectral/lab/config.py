@@ -21,8 +21,8 @@ from spectral.streams import Member
 from spectral.students import Parametrization
 from spectral.tasks import InputKind, TeacherKind, check_inputs
 
-ENGINE_VERSION = 4
-"""Moves when, and only when, the same configuration gives other numbers."""
+ENGINE_VERSION = 5
+"""Moves when, and only when, the same configuration gives other numbers, or more of them are kept."""
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {

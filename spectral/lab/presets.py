@@ -5,7 +5,7 @@ preset   what it is for
 =======  ====================================================================================================
 smoke    Does everything run? Seconds; the numbers mean nothing.
 laptop   Two minutes on two cores, from nothing: fewer teachers, widths and epochs, the physics right.
-paper    The paper's scale and what the book reports: 10 teachers x 3 trials (30 members) for every setting.
+paper    The paper's scale and what the book reports: a student of each of 30 teachers, of 20 for universality.
 =======  ====================================================================================================
 
 Names are paths: ``grid/spectral/200`` is the spectral student of 200 nodes in the main grid, and
@@ -36,12 +36,13 @@ class Experiment:
         A path that says it in short, as in ``grid/spectral/200``.
     design:
         What it belongs to: "grid", "one-teacher", "m" (the second layer's width), "variant", "long", "universal" or
-        "crowded" (settings of the universal ones once more, with one thing changed).
+        "crowded" (settings of the universal ones once more, with one thing changed), "control" (the published direct
+        student with one of its settings changed) or "narrow" (conventional networks of few nodes, see `Universal`).
     varied:
         What sets it apart within its design: a field of its configuration, "teacher" (size and inputs), "committee",
         "penalties" (both), or the name of a variant.
     student:
-        One of `STUDENTS`.
+        One of `STUDENTS`, or "narrow".
     config:
         What is computed.
     base:
@@ -78,7 +79,11 @@ class Universal:
         patterns (training and validation), training time.
     crowded:
         Settings whose students were seen to find fewer nodes than the teacher has. They are trained again with the
-        penalties times each of `lighter`, with `denser` times the patterns, and for `longer` times the epochs.
+        penalties times each of `lighter`, with `denser` times the patterns, and for `longer` times the epochs: those
+        of the first `crowded_teachers` teachers.
+    narrow, narrow_parts:
+        Settings (h_T, d) on whose teachers conventional networks of few nodes are trained without penalties, and their
+        numbers of nodes as parts of h_T; those of fewer than `NARROWEST` nodes are left out.
     """
 
     common: dict[str, Any]
@@ -94,7 +99,10 @@ class Universal:
     patterns: tuple[int, ...]
     epochs: tuple[int, ...]
     crowded: tuple[str, ...]
+    crowded_teachers: int
     lighter: tuple[float, ...]
+    narrow: tuple[tuple[int, int], ...]
+    narrow_parts: tuple[float, ...]
     denser: int = 4
     longer: int = 4
 
@@ -156,7 +164,10 @@ PRESETS = {
             patterns=(500,),
             epochs=(1,),
             crowded=("activation=erf",),
+            crowded_teachers=2,
             lighter=(0.1,),
+            narrow=((20, 10),),
+            narrow_parts=(0.5, 1.0),
         ),
     ),
     "laptop": Preset(
@@ -182,15 +193,18 @@ PRESETS = {
             patterns=(1_000,),
             epochs=(200,),
             crowded=("h_T=40,d=5",),
+            crowded_teachers=3,
             lighter=(0.1,),
+            narrow=((40, 5),),
+            narrow_parts=(0.2, 0.35, 0.6, 1.0),
             denser=2,
             longer=2,
         ),
     ),
     "paper": Preset(
         common={"epochs": 2_000},
-        teachers=10,
-        trials=3,
+        teachers=30,
+        trials=1,
         widths=(10, 20, 40, 60, 100, 200, 500, 1_000),
         trials_alone=30,
         widths_alone=(40, 200),
@@ -198,8 +212,8 @@ PRESETS = {
         long=8_000,
         universal=Universal(
             common={"epochs": 2_000},
-            teachers=4,
-            trials=3,
+            teachers=20,
+            trials=1,
             sizes=(5, 10, 20, 40, 80, 160),
             dims=(5, 10, 20, 40),
             committees=(20, 40),
@@ -210,20 +224,26 @@ PRESETS = {
             patterns=(500, 2_000, 5_000, 20_000),
             epochs=(500, 1_000),
             crowded=("h_T=40,d=5", "h_T=80,d=10", "h_T=80,d=40", "activation=erf", "committee=erf,h_T=40"),
+            crowded_teachers=10,
             lighter=(0.1, 0.01),
+            narrow=tuple((size, dim) for size in (20, 40, 80, 160) for dim in (5, 10)),
+            narrow_parts=(0.06, 0.09, 0.13, 0.2, 0.3, 0.45, 0.7, 1.0, 1.4),
         ),
     ),
 }
 
-GRID_SEED, TEACHER_SEED, TEACHER_ALONE = 2310, 100, 200
+GRID_SEED, TEACHER_SEED, TEACHER_ALONE = 3107, 1000, 1100
 """Base seed of all trials; seeds of the first teacher of the grid, and of the one teacher of the paper's own design."""
 
-UNIVERSAL_SEED, UNIVERSAL_TEACHERS, COMMITTEES = 2412, 300, 500
+UNIVERSAL_SEED, UNIVERSAL_TEACHERS, COMMITTEES = 3108, 1200, 1700
 """For universality: base seed; seed of the first teacher of the grid, where each setting has teachers of its own; seed
 of the first committee."""
 
 BASE, COMMITTEE_DIM = (20, 10), 20
 """(h_T, d) of the teachers that everything else is varied for, the paper's; inputs of the committees."""
+
+NARROWEST = 5
+"""Nodes of the narrowest conventional networks."""
 
 
 def experiments(preset: str) -> list[Experiment]:
@@ -247,6 +267,22 @@ def configurations(preset: str) -> dict[str, ExperimentConfig]:
 def twins(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
     """A spectral configuration and its three conventional controls, by the names in `STUDENTS`."""
     return {"spectral": config} | {twin: config.direct_twin(twin) for twin in get_args(Twin)}
+
+
+def controls(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
+    """The published direct student with one of its settings changed to what the spectral student's `config` has.
+
+    By the name of that setting: "learning_rate", "batch_size", and "epochs", which are as many as it takes to make the
+    sum of all steps, learning rate times number, that of the spectral student.
+    """
+    published, matched = config.direct_twin("published"), config.direct_twin()
+    epochs = round(published.epochs * _travelled(matched) / _travelled(published))
+    changes: dict[str, dict[str, Any]] = {
+        "learning_rate": {"learning_rate": config.learning_rate},
+        "batch_size": {"batch_size": config.batch_size},
+        "epochs": {"epochs": epochs},
+    }
+    return {name: replace(published, **change) for name, change in changes.items()}
 
 
 def _experiments(p: Preset) -> Iterator[Experiment]:
@@ -280,6 +316,9 @@ def _experiments(p: Preset) -> Iterator[Experiment]:
     for student in ("spectral", "matched"):
         config, base = twins(replace(middle, epochs=p.long))[student], f"grid/{student}/{p.width}"
         yield Experiment(f"long/{student}/{p.width}", "long", "epochs", student, config, base)
+    for name, config in controls(middle).items():
+        value, base = getattr(config, name), f"grid/published/{p.width}"
+        yield Experiment(f"control/{name}={value:g}/{p.width}", "control", name, "published", config, base)
     yield from _universal(p.universal)
 
 
@@ -334,7 +373,7 @@ def _universal(u: Universal) -> Iterator[Experiment]:
         yield named(f"epochs={epochs}", "epochs", replace(base.config, epochs=epochs), base)
     for crowded in u.crowded:
         of = settings[crowded]
-        config = of.config
+        config = replace(of.config, teachers=u.crowded_teachers)
         for factor in u.lighter:
             yield named(f"crowded,{crowded},penalty={factor:g}", "penalties", penalised(config, factor), of)
         patterns = u.denser * config.patterns
@@ -342,6 +381,19 @@ def _universal(u: Universal) -> Iterator[Experiment]:
         yield named(f"crowded,{crowded},patterns={patterns}", "patterns", changed, of)
         epochs = u.longer * config.epochs
         yield named(f"crowded,{crowded},epochs={epochs}", "epochs", replace(config, epochs=epochs), of)
+    for size, dim in u.narrow:
+        of = settings[f"h_T={size},d={dim}"]
+        free = replace(of.config.direct_twin(), l2_phi=0.0)
+        for width in sorted({round(part * size) for part in u.narrow_parts if round(part * size) >= NARROWEST}):
+            config = replace(free, student_hidden=width)
+            yield Experiment(
+                f"narrow/h_T={size},d={dim}/{width}", "narrow", "student_hidden", "narrow", config, of.name
+            )
+
+
+def _travelled(config: ExperimentConfig) -> float:
+    """Learning rate times number of steps: how far Adam, whose steps have one length, can move a weight."""
+    return config.learning_rate * config.epochs * _batches(config)
 
 
 def _batches(config: ExperimentConfig) -> int:

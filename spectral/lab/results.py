@@ -1,10 +1,10 @@
 """What a run leaves behind: loaded if it is in the store, else trained and kept.
 
-Kept of every member: scores, eigenvalues, errors, a few epochs of history. Weights take most of the space, so only
-those of nodes that have not vanished are kept, of all spectral members, and of as many direct members as fit
-`KEEP_NUMBERS`, at least `KEEP_MEMBERS`. Teachers and patterns are not kept: their seeds give them back.
+Kept of every member: scores, eigenvalues, errors, a few epochs of history, and what pruning costs. Weights take most
+of the space, so only those of nodes that have not vanished are kept, of all spectral members, and of as many direct
+members as fit `KEEP_NUMBERS`, at least `KEEP_MEMBERS`. Teachers and patterns are not kept: their seeds give them back.
 
-Axes: E members, K kept members, h_S nodes of a student, d inputs, m nodes of the second layer.
+Axes: E members, K kept members, h_S nodes of a student, d inputs, m nodes of the second layer, N points of a sweep.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from spectral.curves import prune_sweep
 from spectral.engine.train import Checkpoint, History, Loop, epochs_to_record
 from spectral.lab.config import ExperimentConfig
 from spectral.lab.experiment import Trained, check_device, compute, draw_task, make_student
@@ -26,13 +27,16 @@ from spectral.lab.files import DamagedResult
 from spectral.lab.provenance import describe, revision
 from spectral.lab.store import Arrays, Store
 from spectral.measures import match_teacher, survivors
-from spectral.prune import node_scores
+from spectral.prune import ScoreKind, node_scores, rank
 from spectral.stats.intervals import Interval, Statistic, by_teacher, estimate, mean
 from spectral.streams import Member
 from spectral.students import Student
 from spectral.tasks import Task
 
 _NO_MEMORY = re.compile(r"DefaultCPUAllocator: |not enough memory|Storage size calculation overflowed")
+SWEPT: tuple[ScoreKind, ...] = ("incoming", "product")
+"""Scores in whose order the nodes of every member were pruned."""
+
 KEEP_MEMBERS = 5
 KEEP_NUMBERS = 130_000
 
@@ -67,6 +71,9 @@ class Result:
         After the last epoch, shape (E,).
     test_power:
         Mean of y^2 over the test patterns, the error of a student that always answers zero, shape (E,).
+    sweeps:
+        Test error if only the n nodes of the highest scores are kept, n = 0 ... N - 1, (E, N), for each of `SWEPT`. N
+        is one more than the largest number of nodes that any member has left: the others are silent already.
     kept:
         The members whose weights were kept.
     provenance:
@@ -83,6 +90,7 @@ class Result:
     validation_mse: Tensor
     test_mse: Tensor
     test_power: Tensor
+    sweeps: dict[str, Tensor]
     kept: tuple[int, ...]
     provenance: dict[str, Any]
     _weights: dict[str, Tensor]
@@ -256,11 +264,15 @@ def record(result: Trained) -> Arrays:
     def packed(values: Tensor) -> Tensor:
         return values[kept].gather(1, rows.expand(-1, -1, values.shape[-1])) * (rows >= 0)
 
+    left = int((scores > 0).sum(-1).max())
+    orders = {kind: rank(node_scores(student, kind)) for kind in SWEPT}
+    sweeps = {kind: prune_sweep(student, result.task.test, order)[:, : left + 1] for kind, order in orders.items()}
     tensors = {
         "scores": scores,
         "product": node_scores(student, "product"),
         "lam_out": student.first.lam_out,
         "test_power": result.task.test.y.square().mean(-1),
+        **{f"sweep_{kind}": sweep for kind, sweep in sweeps.items()},
         "epochs": torch.tensor(history.epochs),
         "train_mse": history.train_mse,
         "validation_mse": history.validation_mse,
@@ -298,6 +310,7 @@ def _from_arrays(config: ExperimentConfig, arrays: Mapping[str, np.ndarray], pro
         validation_mse=history.validation_mse[-1],
         test_mse=history.test_mse[-1],
         test_power=t["test_power"],
+        sweeps={kind: t[f"sweep_{kind}"] for kind in SWEPT},
         kept=tuple(t["kept"].tolist()),
         provenance=provenance,
         _weights={name: t[name] for name in ("node", "phi", "second_phi", "lam_in") if name in t},

@@ -14,13 +14,27 @@ Curves are one-dimensional arrays, one for each size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.optimize
 
 from spectral.stats.intervals import Refused
+
+LEAST_SHARE = 0.5
+"""Part of all points that must lie within the range of another curve: else the best is to push the curves apart."""
+
+CLEARLY = 2.0
+"""Standard deviations of S, sqrt(2 / N) for N independent points, from which on one S is clearly worse than another."""
+
+WIDEST = 1 / 3
+"""Part of what was searched over which a parameter may be moved at most to count as determined."""
+
+TOLERANCE = 1e-3
+"""To which the search goes on: in S, and in parameters as parts of their bounds."""
+
+_FAR = 1e100  # above every S
 
 
 @dataclass(frozen=True)
@@ -45,38 +59,42 @@ class Curve:
 Rescale = Callable[[np.ndarray, Curve], Curve]
 """From parameters and a curve to the curve on the axes of the master curve."""
 
+Cost = Callable[[np.ndarray], float]
+"""Of parameters as parts of their bounds, from 0 to 1."""
+
 
 @dataclass(frozen=True)
 class Collapse:
-    """The best parameters of a collapse, its quality S, and the number of points that it rests on."""
+    """The best parameters of a collapse, its quality S, and the number of points that it rests on.
+
+    From `low` to `high` a parameter can be moved, and the others with it, before S is clearly worse; NaN if not judged.
+    """
 
     parameters: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
     quality: float
     points: int
 
 
 def quality(curves: Sequence[Curve]) -> tuple[float, int]:
     """S, and the number of points that lie within the range of another curve (S is infinite if there is none)."""
-    total, points = 0.0, 0
-    for index, curve in enumerate(curves):
-        sums = np.zeros((5, len(curve.x)))  # of w, w x, w y, w x^2, w x y over enclosing points of the other curves
-        for other in (c for i, c in enumerate(curves) if i != index):
-            right = np.clip(np.searchsorted(other.x, curve.x, side="left"), 1, None)  # its own first x included
-            inside = (curve.x >= other.x[0]) & (curve.x <= other.x[-1]) & (len(other.x) > 1)
-            for offset in (-1, 0):
-                at = np.clip(right + offset, 0, len(other.x) - 1)
-                x, y, w = other.x[at], other.y[at], inside / other.dy[at] ** 2
-                sums += np.stack([w, w * x, w * y, w * x * x, w * x * y])
-        k, kx, ky, kxx, kxy = sums
-        delta = k * kxx - kx**2
-        known = (k > 0) & (delta > 1e-12 * k * kxx)
-        k, kx, ky, kxx, kxy, delta = (values[known] for values in (k, kx, ky, kxx, kxy, delta))
-        x, y, dy = curve.x[known], curve.y[known], curve.dy[known]
-        master = ((kxx * ky - kx * kxy) + x * (k * kxy - kx * ky)) / delta
-        variance = (kxx - 2 * x * kx + x**2 * k) / delta
-        total += float(((y - master) ** 2 / (dy**2 + variance)).sum())
-        points += int(known.sum())
-    return (total / points if points else np.inf), points
+    lengths = np.array([len(curve.x) for curve in curves])
+    x, y, dy = (np.concatenate([getattr(curve, name) for curve in curves]) for name in ("x", "y", "dy"))
+    first, last = np.cumsum(lengths) - lengths, np.cumsum(lengths) - 1
+    # Axes: the two enclosing points, the curve that they are of, the point that they enclose.
+    other = np.arange(len(curves))[:, None] != np.repeat(np.arange(len(curves)), lengths)
+    inside = other & (lengths[:, None] > 1) & (x >= x[first][:, None]) & (x <= x[last][:, None])
+    right = np.stack([np.searchsorted(curve.x, x) for curve in curves]).clip(1, np.maximum(lengths - 1, 1)[:, None])
+    at = np.minimum(first[:, None] + np.stack([right - 1, right]), len(x) - 1)
+    w, away, value = inside / dy[at] ** 2, x[at] - x, y[at]
+    k, kx, kxx, ky, kxy = (part.sum((0, 1)) for part in (w, w * away, w * away**2, w * value, w * away * value))
+    delta = k * kxx - kx**2
+    known = (k > 0) & (delta > 1e-12 * k * kxx)
+    k, kx, kxx, ky, kxy, delta, y, dy = (part[known] for part in (k, kx, kxx, ky, kxy, delta, y, dy))
+    master, variance = (kxx * ky - kx * kxy) / delta, kxx / delta
+    points = len(y)
+    return (float(((y - master) ** 2 / (dy**2 + variance)).sum()) / points if points else np.inf), points
 
 
 def collapse(
@@ -84,21 +102,35 @@ def collapse(
     rescale: Rescale,
     bounds: Sequence[tuple[float, float]],
     *,
+    nuisances: Collection[int] = (),
     starts: int = 12,
     seed: int = 0,
     least_points: int = 10,
-    tolerance: float = 1e-5,
+    judge: bool = True,
 ) -> Collapse:
-    """The parameters within `bounds` that collapse the curves best, of several starts of the simplex method.
+    """The parameters within `bounds` that collapse the curves best, of several random starts of the simplex method.
 
-    Starts are random. Parameters are found to `tolerance`. What is minimised is S, with every point that the parameters
-    push out of the others' range counted as a bad one.
+    What is minimised is S, the mean over the points that overlap. How many they are neither helps nor harms, if they
+    are at least `LEAST_SHARE` of all and `least_points`.
+
+    Then each parameter is moved away from the best, in steps and with all others chosen anew, until S is *clearly
+    worse*: above the least by more than `CLEARLY` standard deviations sqrt(2/N) of a mean of N squares, times S where
+    that is above 1. Ends of other starts that are not clearly worse count as well. What can be moved far is not
+    determined by the data.
+
+    Parameters
+    ----------
+    nuisances:
+        Places of the parameters that the data may leave open.
+    judge:
+        Whether to ask how far parameters may be moved, and to refuse by it; takes about as long as six starts.
 
     Raises
     ------
     Refused
-        If fewer than two curves or `least_points` points take part, or the minimum lies at an edge of the bounds;
-        carries the estimate.
+        If there are fewer than two curves; too few points overlap; or a parameter lies at an edge of the bounds, or can
+        be moved to one, or over more than `WIDEST` of what was searched, before S is clearly worse. A nuisance is
+        refused only if it lies at an edge and cannot be moved to the other. Carries the estimate.
     """
     if len(curves) < 2:
         raise Refused(f"a collapse needs two curves or more; got {len(curves)}")
@@ -106,26 +138,96 @@ def collapse(
     if not (low < high).all():
         raise ValueError(f"every bound must be a pair of increasing numbers; got {list(bounds)}")
     everything = sum(len(curve.x) for curve in curves)
+    needed = max(least_points, int(np.ceil(LEAST_SHARE * everything)))
+    free = np.arange(len(low))
 
-    def cost(parameters: np.ndarray) -> float:
-        s, points = quality([rescale(parameters, curve) for curve in curves])
-        # Else the best would be to push the curves apart, where no point is left to disagree.
-        return (s * points if points else 0.0) / everything + 10 * (1 - points / everything)
+    def parameters(unit: np.ndarray) -> np.ndarray:
+        return low * (1 - unit) + high * unit  # exactly the bounds at 0 and 1
 
-    begin = np.random.default_rng(seed).uniform(low, high, (starts, len(low)))
-    options = {"xatol": tolerance, "fatol": max(1e-4, tolerance)}
-    fits = [
-        scipy.optimize.minimize(
-            cost, start, method="Nelder-Mead", bounds=list(zip(low, high, strict=True)), options=options
+    def cost(unit: np.ndarray) -> float:
+        s, points = quality([rescale(parameters(unit), curve) for curve in curves])
+        return s if points >= needed else _FAR * (1 + needed - points)  # the way back leads downhill
+
+    ends = [_descend(cost, unit, free, 0.2) for unit in np.random.default_rng(seed).random((starts, len(low)))]
+    # S has many shallow minima, since lines change where points pass each other: a new simplex leaves them.
+    best, least = _descend(cost, min(ends, key=lambda end: end[1])[0], free, 0.1)
+    s, points = quality([rescale(parameters(best), curve) for curve in curves])
+    unknown = np.full(len(low), np.nan)
+    found = Collapse(parameters(best), unknown, unknown, s, points)
+    if points < needed:
+        raise Refused(f"only {points} of {everything} points overlap; {needed} are needed", found)
+    if judge:
+        limit = least + CLEARLY * np.sqrt(2 / points) * max(1.0, least)
+        good = np.array([best, *(unit for unit, value in ends if value <= limit)])
+        least_unit, most_unit = (
+            np.array([_reach(cost, best, k, end, limit) for k in range(len(low))]) for end in (0.0, 1.0)
         )
-        for start in begin
-    ]
-    best = min(fits, key=lambda fit: float(fit.fun)).x
-    s, points = quality([rescale(best, curve) for curve in curves])
-    found = Collapse(best, s, points)
-    if points < least_points:
-        raise Refused(f"only {points} points overlap; {least_points} are needed", found)
-    at_edge = (best - low < 1e-3 * (high - low)) | (high - best < 1e-3 * (high - low))
-    if at_edge.any():
-        raise Refused(f"the best parameters {best.round(4).tolist()} lie at an edge of their bounds {bounds}", found)
+        least_unit, most_unit = np.minimum(least_unit, good.min(0)), np.maximum(most_unit, good.max(0))
+        found = replace(found, low=parameters(least_unit), high=parameters(most_unit))
+        _check_determined(found, low, high, nuisances)
     return found
+
+
+def _check_determined(found: Collapse, low: np.ndarray, high: np.ndarray, nuisances: Collection[int]) -> None:
+    """Raise Refused if the data do not determine a collapse that was looked for from `low` to `high`; see there."""
+    nuisance = np.isin(np.arange(len(low)), list(nuisances))
+    wide = ~nuisance & (found.high - found.low > WIDEST * (high - low))
+    if wide.any():
+        ranges = (f"parameter {k} from {found.low[k]:.2f} to {found.high[k]:.2f}" for k in np.flatnonzero(wide))
+        raise Refused(f"the data do not determine the collapse: about as good is {', '.join(ranges)}", found)
+    to_low, to_high = found.low <= low, found.high >= high
+    near_edge = np.minimum(found.parameters - low, high - found.parameters) < 2 * TOLERANCE * (high - low)
+    if np.where(nuisance, near_edge & ~(to_low & to_high), near_edge | to_low | to_high).any():
+        values, bounds = found.parameters.round(4).tolist(), list(zip(low.tolist(), high.tolist(), strict=True))
+        raise Refused(
+            f"the best parameters {values} lie at an edge of their bounds {bounds}, or are about as good there", found
+        )
+
+
+def _descend(
+    cost: Cost, start: np.ndarray, free: np.ndarray, step: float, tolerance: float = TOLERANCE
+) -> tuple[np.ndarray, float]:
+    """Where the simplex method leads from a start in the unit cube, moving the `free` coordinates; and the cost."""
+
+    def moved(values: np.ndarray) -> np.ndarray:
+        unit = start.copy()
+        unit[free] = values
+        return unit
+
+    begin = start[free]
+    simplex = begin + np.vstack([np.zeros(len(free)), np.diag(np.where(begin + step <= 1, step, -step))])
+    fit = scipy.optimize.minimize(
+        lambda values: cost(moved(values)),
+        begin,
+        method="Nelder-Mead",
+        bounds=[(0.0, 1.0)] * len(free),
+        options={"initial_simplex": simplex, "xatol": tolerance, "fatol": tolerance},
+    )
+    return moved(fit.x), float(fit.fun)
+
+
+def _reach(cost: Cost, best: np.ndarray, which: int, end: float, limit: float) -> float:
+    """How far a coordinate can go from the best towards 0 or 1 until the least cost of the others is above `limit`."""
+    others = np.delete(np.arange(len(best)), which)
+
+    def beside(unit: np.ndarray, where: float) -> tuple[np.ndarray, bool]:
+        """The others chosen anew, if need be, from those of `unit`; and whether the cost is within the limit."""
+        unit = unit.copy()
+        unit[which] = where
+        value = cost(unit)
+        if value > limit and len(others):
+            unit, value = _descend(cost, unit, others, 0.1, 10 * TOLERANCE)
+        return unit, value <= limit
+
+    inside, step, good = best, 0.05, True
+    while good:
+        if inside[which] == end:
+            return end
+        outside = inside[which] + np.clip(end - inside[which], -step, step)
+        unit, good = beside(inside, outside)
+        inside = unit if good else inside
+    for _ in range(3):
+        middle = (inside[which] + outside) / 2
+        unit, good = beside(inside, middle)
+        inside, outside = (unit, outside) if good else (inside, middle)
+    return float(outside)  # rather too far than too near

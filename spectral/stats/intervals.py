@@ -129,11 +129,42 @@ def mean(values: np.ndarray) -> Any:
     return values.mean((0, 1))
 
 
+def left_out(values: np.ndarray, statistic: Statistic = mean) -> tuple[np.ndarray, np.ndarray]:
+    """A `statistic` of values (T, K, ...), and what it becomes without each unit, with a first axis of T.
+
+    Raises
+    ------
+    Refused
+        If there are fewer than `LEAST` units, or the statistic refuses all but one of them; carries the value.
+    """
+    units = len(values)
+    whole = np.asarray(statistic(values), float)
+    if units < LEAST:
+        raise Refused(f"an interval needs {LEAST} teachers, or trials of one, or more; got {units}", whole)
+    try:
+        return whole, np.stack([np.asarray(statistic(np.delete(values, unit, 0)), float) for unit in range(units)])
+    except Refused as error:
+        raise Refused(f"an interval leaves one of {units} units out, and then {error}", whole) from error
+
+
 def jackknife(values: np.ndarray, statistic: Statistic = mean, *, log: bool = False, level: float = LEVEL) -> Interval:
     """A `statistic` of values (T, K, ...) with its interval, or an interval for each number that it gives.
 
+    `log` and `level` are as in `spread`, errors as there and in `left_out`.
+    """
+    _check_level(level)
+    return spread(*left_out(values, statistic), trials=values.shape[1], log=log, level=level)
+
+
+def spread(
+    whole: np.ndarray, left: np.ndarray, *, trials: int = 1, log: bool = False, level: float = LEVEL
+) -> Interval:
+    """The interval of a statistic from what `left_out` makes of it.
+
     Parameters
     ----------
+    trials:
+        K, for the words on the sample.
     log:
         Whether to take the interval of the logarithm, back to where it came from: for what is positive by nature.
         Of several numbers those that are not above zero have no interval.
@@ -143,29 +174,20 @@ def jackknife(values: np.ndarray, statistic: Statistic = mean, *, log: bool = Fa
     Raises
     ------
     Refused
-        If there are fewer than `LEAST` units, the statistic refuses all but one of them, or `log` is asked for of what
-        is not above zero; carries the value.
+        If `log` is asked for of what is not above zero; carries the value.
     ValueError
         If the level is no part.
     """
     _check_level(level)
-    units, trials = values.shape[:2]
-    whole = np.asarray(statistic(values), float)
-    if units < LEAST:
-        raise Refused(f"an interval needs {LEAST} teachers, or trials of one, or more; got {units}", whole)
-    try:
-        left = np.stack([np.asarray(statistic(np.delete(values, unit, 0)), float) for unit in range(units)])
-    except Refused as error:
-        raise Refused(f"an interval leaves one of {units} units out, and then {error}", whole) from error
+    units = len(left)
+    value = whole
     if log:
         known = (whole > 0) & (left > 0).all(0)
         if not known.any() and not np.isnan(whole).all():  # NaN, of what could not be measured, stays NaN
             raise Refused("an interval on the logarithmic scale needs numbers above 0", whole)
-        value = whole
         whole, left = (np.log(np.where(known, part, np.nan)) for part in (whole, left))
     half = scipy.stats.t.ppf(0.5 + level / 2, units - 1) * np.sqrt((units - 1) * left.var(0))
-    found = whole, whole - half, whole + half
-    value, low, high = (value, *map(np.exp, found[1:])) if log else found
+    low, high = (np.exp(end) if log else end for end in (whole - half, whole + half))
     sample = f"{units} × {trials}"
     if whole.ndim == 0:
         return Interval(float(value), float(low), float(high), sample)

@@ -51,6 +51,59 @@ def test_the_ratio_of_steps_has_students_interval_over_pairs(monkeypatch):
     assert (2 - found["low"], found["high"] - 2) == pytest.approx((2.48414, 2.48414), abs=1e-5)
 
 
+def test_the_ratio_in_ordinary_pytorch_has_a_cell_for_each_batch_and_width(monkeypatch):
+    """Spectral over direct, and as many steps of both: five direct ones of a tenth of a second fill 0.45 seconds."""
+    called = []
+
+    class Loop:
+        def __init__(self, config, kind):
+            self.which = kind, config.batch_size, config.student_hidden
+
+        def steps(self, count=1):
+            called.append((*self.which, count))
+
+    def ratios(first, second, pairs):
+        called.clear()
+        first(), second()
+        (spectral, batch, width, count), direct = called
+        assert (spectral, direct) == ("spectral", ("direct", batch, width, count))
+        assert count == 5
+        return np.full(pairs, 100.0 * batch + width) + np.arange(pairs)
+
+    monkeypatch.setattr(bench, "module_loops", lambda config: [Loop(config, kind) for kind in ("spectral", "direct")])
+    monkeypatch.setattr(bench, "timed", lambda call, count: 0.1)
+    monkeypatch.setattr(bench, "cost_ratio", ratios)
+    found = bench._torch_cost_ratio(replace(bench.QUICK, least=0.45))
+    assert (found["batches"], found["widths"]) == ((20, 60), (4, 8))
+    assert [(cell["batch"], cell["width"]) for cell in found["cells"]] == [(20, 4), (20, 8), (60, 4), (60, 8)]
+    assert [cell["mean"] for cell in found["cells"]] == [2005, 2009, 6005, 6009]
+    assert all(cell["n"] == 3 for cell in found["cells"])
+    assert found["cells"][0]["high"] == pytest.approx(2005 + 2.48414, abs=1e-5)
+
+
+def test_the_measured_networks_are_those_of_the_ledger():
+    """Three batch sizes and three widths, d = m = 10, relu, and no other than the main grid's settings."""
+    sizes = bench.FULL
+    assert (sizes.torch_batches, sizes.torch_widths) == ((30, 300, 3_000), (40, 200, 1_000))
+    assert (sizes.config.input_dim, sizes.config.second_nodes, sizes.config.activation) == (10, 10, "relu")
+
+
+def test_counted_ratios():
+    """By hand, d = 3, m = 2, h = 5: 30 parameters for 25; 7 patterns take 7 x 5 x 12 multiplications, and 45 more."""
+    assert bench.counted_ratios(3, 2, 5, 7) == pytest.approx((30 / 25, 465 / 420))
+    assert bench.counted_ratios(10, 10, 200, 300) == pytest.approx((1.05, 1.002))
+
+
+def test_counted_multiplications_are_those_of_the_layers(small):
+    """Of matrix products in PyTorch; what comes on top are products element by element, of d h numbers each."""
+    counts = []
+    for loop in bench_loops.module_loops(replace(small, batch_size=60)):
+        with FlopCounterMode(display=False) as counter:
+            loop.steps()
+        counts.append(counter.get_total_flops())
+    assert counts == [60 * small.student_hidden * bench.operations(small.input_dim, small.second_nodes)] * 2
+
+
 def test_operations_are_those_of_the_products():
     """Counted in PyTorch's own products, d = 3 and m = 2, for 7 patterns and 5 nodes."""
     w1, w2 = torch.ones(5, 3, requires_grad=True), torch.ones(2, 5, requires_grad=True)
@@ -84,6 +137,10 @@ def test_a_quick_result_has_everything(quick):
     ratio = result["step_cost_ratio"]
     assert ratio["low"] < ratio["mean"] < ratio["high"]
     assert ratio["n"] == 3
+    assert [(cell["batch"], cell["width"], cell["n"]) for cell in result["torch_cost_ratio"]["cells"]] == [
+        (20, 4, 3), (20, 8, 3), (60, 4, 3), (60, 8, 3),
+    ]  # fmt: skip
+    assert all(cell["low"] < cell["mean"] < cell["high"] for cell in result["torch_cost_ratio"]["cells"])
     assert 0 < result["checkpoint"]["percent"]["median"] < 100
     assert set(result["grid"]["students"]) == set(STUDENTS)
     assert all(kind["runs"] == 8 and kind["there"] == 0 for kind in result["grid"]["students"].values())

@@ -48,7 +48,8 @@ def test_tables_are_whole_and_the_same_for_the_same_result(quick, tmp_path):
     result, _ = quick
     tables = bench_tables.tables(result)
     assert list(tables) == [
-        "whole", "loops", "rate", "members", "widths", "parts", "start", "step_cost_ratio", "checkpoint", "grid",
+        "whole", "loops", "rate", "members", "widths", "parts", "start", "step_cost_ratio", "torch_cost_ratio",
+        "checkpoint", "grid",
     ]  # fmt: skip
     for table in tables.values():
         assert {len(row) for row in table.rows} == {len(table.header)}
@@ -71,6 +72,23 @@ def test_what_was_there_has_its_rows(quick):
     assert tables["grid"].rows[-1][:4] == ("all", "32 of 32", "4.00", "2.00")
     assert tables["whole"].rows[-1][0] == "PyTorch's loop on a GPU, H100"
     assert tables["whole"].rows[-1][2] == "2.00"
+
+
+def test_what_the_layer_costs_has_a_row_for_each_batch(quick):
+    """Also where the cells come in another order."""
+    cells = [
+        {"batch": batch, "width": width, "mean": batch / 10 + width / 100, "low": 1.0, "high": 20.0, "n": 40}
+        for width in (9, 5)
+        for batch in (30, 3_000)
+    ]
+    ratio = {"batches": [30, 3_000], "widths": [5, 9], "cells": cells}
+    table = bench_tables.tables(quick[0] | {"torch_cost_ratio": ratio})["torch_cost_ratio"]
+    assert table.title.endswith("of 40 pairs")
+    assert table.header == ("patterns in a batch", "5 nodes", "9 nodes")
+    assert table.rows == [
+        ("30", "3.05 [1.00, 20.00]", "3.09 [1.00, 20.00]"),
+        ("3,000", "300.05 [1.00, 20.00]", "300.09 [1.00, 20.00]"),
+    ]
 
 
 def test_what_is_missing_is_one_sentence(quick):
@@ -104,5 +122,5 @@ def test_files_that_are_missing_or_damaged(quick, tmp_path):
         with pytest.raises(ConfigError, match=f"{message}.*python -m spectral bench"):
             bench_tables.load(path)
     bench_tables.save(quick[0] | {"format": 0}, path)
-    with pytest.raises(ConfigError, match="has format 0; this version reads format 2"):
+    with pytest.raises(ConfigError, match="has format 0; this version reads format 3"):
         bench_tables.load(path)

@@ -19,13 +19,13 @@ from spectral.stats.collapse import Curve, quality
 from spectral.stats.intervals import Refused
 
 
-def scaled(noise: float = 0.02) -> list[Setting]:
-    """Curves that grow steeper and lower with their size: ``s^-b f((n/h_T - 1) s^a)``, s = h_T/20, a = b = 0.3."""
+def scaled(c: float = 1.0, noise: float = 0.02) -> list[Setting]:
+    """Curves that grow steeper and lower with their size: ``s^-b f((n/(c h_T) - 1) s^a)``, s = h_T/20, a = b = 0.3."""
     settings = []
     for size in SIZES:
         rng, unit = np.random.default_rng(size), size / SCALED_BY
         n = np.arange(2 * size + 1)
-        curve = unit**-0.3 / (1 + np.exp(4 * (n / size - 1) * unit**0.3))
+        curve = unit**-0.3 / (1 + np.exp(4 * (n / (c * size) - 1) * unit**0.3))
         settings.append(Setting(size, 10, curve * (1 + noise * rng.normal(size=(4, 3, 1)))))
     return settings
 
@@ -44,9 +44,36 @@ def test_a_planted_collapse_is_found_with_its_parameters():
 
 
 def test_a_collapse_at_the_edge_is_told():
-    """Noise of one shape for all sizes, far from 1: no c within the bounds brings them together."""
+    """The best c lies below what is searched."""
+    fit = fit_collapse(scaled(c=0.7))
+    assert "at an edge of their bounds" in fit.refused
+    assert fit.parameters.value[0] == pytest.approx(0.8, abs=1e-3)
+
+
+def test_curves_whose_critical_size_moves_with_a_power_of_theirs_collapse():
+    """These n_c/h_T are c (1 - k s^-a), with a near 0.2: c is no more than the limit, and need not be near 1."""
     settings = [planted(size, ratio) for size, ratio in zip(SIZES, (0.5, 0.6, 0.65, 0.7), strict=True)]
-    assert "at an edge of their bounds" in fit_collapse(settings).refused
+    fit, fixed = fit_collapse(settings), collapse_quality(settings)
+    assert fit.refused == ""
+    assert fit.parameters.low[1] < 0.2 < fit.parameters.high[1]
+    assert fit.quality.high < 3 < fixed.low
+
+
+def test_an_exponent_that_the_curves_leave_open_is_refused():
+    """A power of n/h_T - 1 collapses with any a, if b goes with it."""
+    fit = fit_collapse(family(ratio=1.0))
+    assert "do not determine the collapse" in fit.refused
+    assert np.isfinite([*fit.parameters.value, fit.quality.value]).all()
+    assert np.isnan([*fit.parameters.low, *fit.parameters.high, fit.quality.low, fit.quality.high]).all()
+
+
+def test_an_exponent_is_refused_whose_interval_over_teachers_is_wide(monkeypatch):
+    """Errors of one curve's points go together, so that its own range can be narrow where teachers disagree."""
+    monkeypatch.setattr(finite_size, "WIDEST", 1e-4)
+    fit = fit_collapse(scaled())
+    assert "the teachers do not determine the collapse: a has the interval 0.3" in fit.refused
+    assert fit.parameters.value == pytest.approx([1.0, 0.3, 0.3], abs=0.05)
+    assert np.isnan([*fit.parameters.low, *fit.parameters.high, fit.quality.low, fit.quality.high]).all()
 
 
 def test_one_size_is_no_family():

@@ -2,49 +2,156 @@
 
 import pytest
 
-from spectral.book.markdown import at_a_glance, boxes, measured_text, rule, table
+from spectral.book.claims import CONFIRMED, CONFIRMED_WITHIN, HOLDS, MISSING, NOT, REFUTED, UNDECIDED, WITHIN
+from spectral.book.markdown import (
+    MOST_CELLS,
+    at_a_glance,
+    boxes,
+    cells_table,
+    marked,
+    measured_text,
+    rule,
+    table,
+    tally_text,
+)
+
+TEST = {
+    "meaning": "Survivors.",
+    "unit": "nodes",
+    "against": "the teacher has 20",
+    "limit": "",
+    "holds": [16.0, 25.0],
+    "measured": [23.44, 22.0, 0.00032],
+    "cells": [],
+    "words": [],
+    "sample": "30 × 1",
+    "verdict": HOLDS,
+}
+
+CELLS = TEST | {
+    "meaning": "Survivors by width.",
+    "limit": "at every width",
+    "measured": [[20.0, 19.0, 21.0], [30.0, 29.0, 31.0], [25.0, 24.0, 26.0]],
+    "cells": ["40 nodes", "60 nodes", "1,000 nodes"],
+    "words": [HOLDS, NOT, UNDECIDED],
+    "verdict": WITHIN,
+}
 
 ENTRY = {
     "id": "size",
+    "of": "paper",
     "statement": "It has the teacher's size.",
+    "takeaway": "Count them.",
     "chapter": "05-size",
     "changed": "",
-    "verdict": "partly reproduced",
-    "parts": [
-        {
-            "meaning": "Survivors.",
-            "measured": [23.44, 22.0, 0.00032],
-            "sample": "10 × 3",
-            "reproduced": [20.0, 25.0],
-            "partly": [None, 30.0],
-            "verdict": "partly reproduced",
-        }
-    ],
+    "verdict": WITHIN,
+    "limits": ["holds at every width in 1 of 3 cells"],
+    "tests": [TEST, CELLS],
 }
 
 
-def test_a_box_says_claim_measurement_rule_and_verdict():
-    text = boxes([ENTRY]).data
-    assert text.startswith(":::{admonition} ◐ partly reproduced\n:class: verdict partly\n")
-    assert "*It has the teacher's size.*" in text
-    assert "Survivors. **23.4 [22.0, 3.2·10⁻⁴]**, 10 × 3." in text
-    assert "Rule: reproduced if within [20, 25], partly if at most 30." in text
+def test_a_box_says_claim_takeaway_measurement_rule_and_verdict():
+    assert boxes([ENTRY]).data.splitlines() == [
+        ":::{admonition} ◐ holds within limits",
+        ":class: verdict within",
+        "*It has the teacher's size.*",
+        "",
+        "Count them.",
+        "",
+        "- Survivors. **23.4 nodes [22.0, 3.2·10⁻⁴]** (30 × 1); the teacher has 20. Asked: within [16, 25]. ✔ holds.",
+        "- Beyond that, at every width: Survivors by width. **in 1 of 3 cells; 20.0 to 30.0 nodes** (30 × 1); "
+        "the teacher has 20. Asked: within [16, 25] in every cell. ◐ holds within limits. "
+        "It does not hold for: 60 nodes. Undecided for: 1,000 nodes.",
+        "- Limits: holds at every width in 1 of 3 cells.",
+        "",
+        "Claim of the paper: `size`, judged at preset `paper`; {doc}`all claims </book/claims>`.",
+        ":::",
+    ]
+
+
+def test_a_box_leaves_out_what_there_is_not():
+    """No takeaway, no limits, no number."""
+    waiting = TEST | {"measured": None, "sample": "", "verdict": MISSING}
+    text = boxes([ENTRY | {"takeaway": "", "limits": [], "verdict": MISSING, "tests": [waiting]}]).data
+    assert "*It has the teacher's size.*\n\n- Survivors. **–**; the teacher has 20." in text
+    assert ". – not computed yet.\n" in text
+    assert "Limits" not in text
     assert "The rule was changed" not in text
-    waiting = ENTRY | {"parts": [ENTRY["parts"][0] | {"measured": None, "sample": ""}]}
-    assert "Survivors. Not measured yet. Rule:" in boxes([waiting]).data
-    two = boxes([ENTRY | {"parts": ENTRY["parts"] * 2}]).data
-    assert two.count("partly if at most 30. Partly reproduced.") == 2  # each part says its own verdict
-    assert "Claim `size`, judged at preset `paper`; {doc}`all claims </book/claims>`." in text
+    assert "- The rule was changed: it was wrong" in boxes([ENTRY | {"changed": "it was wrong"}]).data
     assert boxes([ENTRY, ENTRY]).data.count(":::{admonition}") == 2
-    assert "The rule was changed: it was wrong" in boxes([ENTRY | {"changed": "it was wrong"}]).data
 
 
-def test_the_table_of_claims_links_to_chapters():
-    text = at_a_glance([ENTRY]).data
-    row = "| It has the teacher's size. | 23.4 [22.0,\xa03.2·10⁻⁴] | ◐ partly reproduced | {doc}`5 </book/05-size>` |"
-    assert row in text
-    two = at_a_glance([ENTRY | {"parts": ENTRY["parts"] + [ENTRY["parts"][0] | {"measured": None}]}]).data
-    assert "| 23.4 [22.0,\xa03.2·10⁻⁴]<br>– |" in two
+@pytest.mark.parametrize(
+    ("verdict", "shown"),
+    [
+        (HOLDS, "✔ holds\n:class: verdict holds\n"),
+        (WITHIN, "◐ holds within limits\n:class: verdict within\n"),
+        (NOT, "✘ does not hold\n:class: verdict not\n"),
+        (UNDECIDED, "? undecided\n:class: verdict undecided\n"),
+        (CONFIRMED, "✔ confirmed\n:class: verdict holds\n"),
+        (CONFIRMED_WITHIN, "◐ confirmed within limits\n:class: verdict within\n"),
+        (REFUTED, "✘ refuted\n:class: verdict not\n"),
+    ],
+)
+def test_every_verdict_has_its_mark_and_its_colour(verdict, shown):
+    assert boxes([ENTRY | {"verdict": verdict}]).data.startswith(f":::{{admonition}} {shown}")
+    assert marked(verdict) == shown.splitlines()[0]
+
+
+def test_what_is_ours_is_said_to_be():
+    assert "Ours, beyond the paper: `size`, judged at preset" in boxes([ENTRY | {"of": "ours"}]).data
+
+
+def test_a_box_names_a_few_cells_and_no_more():
+    def text(count: int) -> str:
+        names, numbers = [f"cell {index}" for index in range(count)], [[1.0, 0.5, 1.5]] * count
+        many = CELLS | {"cells": names, "measured": numbers, "words": [NOT] * count, "verdict": NOT}
+        return boxes([ENTRY | {"tests": [many]}]).data
+
+    assert "It does not hold for: " + "; ".join(f"cell {n}" for n in range(MOST_CELLS)) + ".\n" in text(MOST_CELLS)
+    assert "It does not hold for" not in text(MOST_CELLS + 1)
+    assert f"in 0 of {MOST_CELLS + 1} cells" in text(MOST_CELLS + 1)
+
+
+def test_the_table_of_claims_says_what_they_stand_by_and_links_to_chapters():
+    """Not what is asked beyond; and limits below the verdict."""
+    two = ENTRY | {"tests": [TEST, TEST | {"measured": None}, CELLS]}
+    header, _, row = at_a_glance([two]).data.splitlines()
+    assert header == "| claim | measured | verdict | what to take away | chapter |"
+    assert row == (
+        "| It has the teacher's size. | 23.4 nodes [22.0,\u00a03.2·10⁻⁴]<br>– | **◐ holds within limits**<br>holds at "
+        "every width in 1 of 3 cells | Count them. | {doc}`5 </book/05-size>` |"
+    )
+
+
+def test_a_table_of_cells_has_a_row_for_each():
+    assert cells_table(CELLS).data.splitlines() == [
+        "| cell | nodes | verdict |",
+        "| --- | --- | --- |",
+        "| 40 nodes | 20.0 [19.0,\u00a021.0] | ✔ holds |",
+        "| 60 nodes | 30.0 [29.0,\u00a031.0] | ✘ does not hold |",
+        "| 1,000 nodes | 25.0 [24.0,\u00a026.0] | ? undecided |",
+    ]
+    assert cells_table(CELLS | {"unit": ""}).data.startswith("| cell | measured | verdict |")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ([HOLDS], "1 holds"),
+        ([NOT], "1 does not hold"),
+        ([WITHIN], "1 holds within limits"),
+        (
+            [UNDECIDED, NOT, HOLDS, NOT, HOLDS, WITHIN, WITHIN],
+            "2 hold, 2 hold within limits, 1 undecided, 2 do not hold",
+        ),
+        ([], ""),
+    ],
+)
+def test_a_tally_in_words(words, text):
+    entries = [{"of": "paper", "verdict": word} for word in words] + [{"of": "ours", "verdict": REFUTED}] * 2
+    assert tally_text(entries, "paper") == text
+    assert tally_text(entries, "ours") == "2 refuted"
 
 
 def test_tables_keep_intervals_whole():
@@ -57,8 +164,8 @@ def test_tables_keep_intervals_whole():
     [([None, 0.01], "at most 0.01"), ([4.0, None], "at least 4"), ([-2.0, 2.0], "within [-2, 2]")],
 )
 def test_rules_in_words(bounds, words):
-    part = {"reproduced": bounds, "partly": [-9.0, 9.0]}
-    assert rule(part) == f"reproduced if {words}, partly if within [-9, 9]"
+    assert rule(TEST | {"holds": bounds}) == words
+    assert rule(CELLS | {"holds": bounds}) == f"{words} in every cell"
 
 
 @pytest.mark.parametrize(
@@ -66,9 +173,12 @@ def test_rules_in_words(bounds, words):
     [(23.44, "23.4"), (0.0123, "0.0123"), (-0.5, "-0.500"), (0.0, "0.00"), (123.4, "123"), (-0.00032, "-3.2·10⁻⁴")],
 )
 def test_numbers_have_three_digits_or_a_power_of_ten(value, text):
-    part = {"measured": [value, value, value], "reproduced": [None, 1e6], "partly": [-1e6, None]}
-    assert measured_text(part) == f"{text} [{text}, {text}]"
-    assert measured_text(part | {"measured": None}) == "–"
+    """With unit and interval; what is certain has none, and what was not measured is a dash."""
+    test = TEST | {"measured": [value, value, value + 1000.0], "holds": [None, 1e6]}
+    assert measured_text(test).startswith(f"{text} nodes [{text}, ")
+    assert measured_text(test | {"measured": [value] * 3}) == f"{text} nodes"
+    assert measured_text(test | {"measured": [value] * 3, "unit": ""}) == text
+    assert measured_text(test | {"measured": None}) == "–"
 
 
 @pytest.mark.parametrize(
@@ -76,17 +186,24 @@ def test_numbers_have_three_digits_or_a_power_of_ten(value, text):
     [
         ([23.4, 22.0, 25.0], "23.4 [22.0, 25.0]"),  # on the bound: no digit tells it apart
         ([23.4, 22.0, 25.04], "23.40 [22.00, 25.04]"),
-        ([23.4, 19.998, 24.9], "23.400 [19.998, 24.900]"),
-        ([23.4, 22.0, 30.0000001], "23.4000 [22.0000, 30.0000]"),  # six digits are enough
+        ([23.4, 15.998, 24.9], "23.400 [15.998, 24.900]"),
+        ([23.4, 22.0, 25.0000001], "23.4000 [22.0000, 25.0000]"),  # six digits are enough
     ],
 )
 def test_an_end_is_told_from_the_bounds_of_its_rule(measured, text):
     """Else a verdict would seem to contradict its rule."""
-    assert measured_text({"measured": measured, "reproduced": [20.0, 25.0], "partly": [None, 30.0]}) == text
+    assert measured_text(TEST | {"measured": measured, "unit": ""}) == text
 
 
 def test_an_interval_that_ends_beyond_a_bound_is_told_from_it():
     """1.2535 is not at most 1.25, and must not look as if it were."""
-    part = {"measured": [1.1, 0.97, 1.2535], "reproduced": [None, 1.25], "partly": [None, 2.0]}
-    assert measured_text(part) == "1.100 [0.9700, 1.254]"
-    assert measured_text(part | {"measured": [1.1, 0.97, 1.25]}) == "1.10 [0.970, 1.25]"
+    test = TEST | {"measured": [1.1, 0.97, 1.2535], "holds": [None, 1.25], "unit": "times"}
+    assert measured_text(test) == "1.100 times [0.9700, 1.254]"
+    assert measured_text(test | {"measured": [1.1, 0.97, 1.25]}) == "1.10 times [0.970, 1.25]"
+
+
+def test_of_cells_it_is_said_in_how_many_it_holds_and_how_far_they_reach():
+    assert measured_text(CELLS) == "in 1 of 3 cells; 20.0 to 30.0 nodes"
+    assert measured_text(CELLS | {"unit": "", "words": [NOT] * 3}) == "in 0 of 3 cells; 20.0 to 30.0"
+    one = {"measured": [[1.0, 0.5, 1.5]], "cells": ["a"], "words": [HOLDS]}
+    assert measured_text(CELLS | one) == "in 1 of 1 cells; 1.00 to 1.00 nodes"

@@ -21,7 +21,7 @@ def test_experiments_of_a_preset_with_other_settings():
     chosen = [experiment for experiment in GRID if experiment.student in ("spectral", "published")]
     found = with_settings(chosen, "epochs=300 l2_lam=0")
     assert [experiment.name for experiment in found] == [experiment.name for experiment in chosen]
-    assert {(one.config.epochs, one.config.l2_lam, one.config.teachers) for one in found} == {(300, 0.0, 10)}
+    assert {(one.config.epochs, one.config.l2_lam, one.config.teachers) for one in found} == {(300, 0.0, 30)}
     assert {one.config.learning_rate for one in found if one.student == "published"} == {0.002}
     assert with_settings(chosen, "") == chosen
 

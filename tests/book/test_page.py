@@ -13,7 +13,6 @@ from standin import config, trainer
 
 from spectral import ConfigError
 from spectral.book import page as module
-from spectral.book.claims import announced
 from spectral.book.obtain import NotTrained
 from spectral.book.page import MOST_NAMES, Page
 from spectral.lab.collection import MissingResult
@@ -162,21 +161,51 @@ def test_tables_are_markdown(opened):
     assert text.splitlines() == ["| n | size |", "| --- | --- |", "| 1 | 2.0 [1.5,\u00a02.5] |"]
 
 
-def test_boxes_come_from_what_was_announced(opened):
-    assert "✔ reproduced" in opened().verdict("found").data
-    assert opened().verdict("size", "gap").data.count(":::{admonition}") == 2
+@pytest.fixture
+def entries(monkeypatch) -> list[dict[str, Any]]:
+    """Two claims as they could have been announced."""
+    test = {"meaning": "Survivors.", "unit": "nodes", "against": "20", "limit": "", "holds": [16.0, 25.0]}
+    test |= {"measured": [20.0, 19.0, 21.0], "cells": [], "words": [], "sample": "30 × 1", "verdict": "holds"}
+    beyond = test | {"limit": "by the product", "measured": [40.0, 39.0, 41.0], "verdict": "does not hold"}
+    size = {"id": "size", "of": "paper", "statement": "It is.", "takeaway": "Count.", "chapter": "05-size"}
+    size |= {"verdict": "holds within limits", "limits": ["does not hold by the product"], "changed": ""}
+    lasso = size | {"id": "lasso", "of": "ours", "statement": "So does that.", "verdict": "confirmed", "limits": []}
+    made = [size | {"tests": [test, test, beyond]}, lasso | {"tests": [test]}]
+    monkeypatch.setattr(module, "announced", lambda: made)
+    return made
+
+
+def test_boxes_come_from_what_was_announced(opened, entries):
+    assert "✔ confirmed" in opened().verdict("lasso").data
+    both = opened().verdict("lasso", "size").data
+    assert both.count(":::{admonition}") == 2
+    assert both.index("✔ confirmed") < both.index("◐ holds within limits"), "in the order in which they are asked for"
     with pytest.raises(ConfigError, match="unknown claim 'sise'; did you mean 'size'"):
         opened().verdict("sise")
 
 
-def test_every_claim_is_said(opened, said):
-    opened().say_claims(announced())
-    entries = {entry["id"]: entry for entry in announced()}
-    assert len(said) == 3 * len(entries)
-    for name, entry in entries.items():
-        assert said[f"{name}.statement"] == entry["statement"]
-        assert said[f"{name}.verdict"].endswith(entry["verdict"])
-        assert said[f"{name}.measured"].count("; ") == len(entry["parts"]) - 1
+def test_every_claim_is_said(opened, said, entries):
+    """What a claim stands by is said together, and each of its tests alone."""
+    opened().say_claims(entries)
+    number, beyond = "20.0 nodes [19.0, 21.0]", "40.0 nodes [39.0, 41.0]"
+    assert said == {
+        "tally.paper": "1 holds within limits",
+        "tally.ours": "1 confirmed",
+        "size.statement": "It is.",
+        "size.measured": f"{number}; {number}",
+        "size.verdict": "◐ holds within limits",
+        "size.takeaway": "Count.",
+        "size.limits": "does not hold by the product",
+        "size.1": number,
+        "size.2": number,
+        "size.3": beyond,
+        "lasso.statement": "So does that.",
+        "lasso.measured": number,
+        "lasso.verdict": "✔ confirmed",
+        "lasso.takeaway": "Count.",
+        "lasso.limits": "–",
+        "lasso.1": number,
+    }
 
 
 @pytest.fixture

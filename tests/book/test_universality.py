@@ -1,5 +1,6 @@
 """The analyses of the transition on curves with planted numbers, and on teachers whose pruning is known."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +17,7 @@ from spectral.lab.experiment import draw_task
 from spectral.lab.presets import Experiment, experiments
 from spectral.lab.results import Result
 from spectral.stats.committees import pruning_curve
-from spectral.stats.intervals import jackknife
+from spectral.stats.intervals import geometric_mean, jackknife, share
 
 
 def test_planted_ratios_and_their_order():
@@ -62,6 +63,8 @@ def test_a_continuous_transition_has_jumps_that_shrink_and_another_has_not():
     assert found.value * sizes == pytest.approx(np.ones(4), rel=0.05)  # one node of h_T: exactly 1 / h_T
     steps = [s._replace(grown=np.where(s.grown > 0, 0.1 + 0.9 * s.grown, 0)) for s in family(beta=1.0)]
     assert universality.jumps_by_size(steps)[1].value.min() > 0.1
+    square = planted(160, beta=2.0, noise=0.0)  # without one node of 160 it is not 0.02/160 yet, without two it is
+    assert universality.jumps_by_size([square])[1].value == pytest.approx([(2 / 160) ** 2])
 
 
 def test_scatter_is_that_of_the_members():
@@ -166,22 +169,17 @@ def test_a_committee_follows_theory_and_its_test_patterns(activation):
     assert found.grown[0, 0, 3] == pytest.approx(float(weak.square().mean() / hidden.sum(-1).square().mean()), rel=0.03)
 
 
-def test_students_are_pruned_by_the_score_that_is_asked_for(monkeypatch):
-    """In the order of the norms once for all who ask; by another score anew."""
+def test_students_are_pruned_by_the_score_that_is_asked_for():
     results, experiment = one_setting()
-    results[experiment].by = lambda score: f"scores by {score}"
-    asked = []
-
-    def curves(result: SimpleNamespace, scores: str = "") -> np.ndarray:
-        asked.append(scores)
-        return np.full((2, 2, 3), float(len(asked)))
-
-    monkeypatch.setattr(universality, "pruning_curves", curves)
-    for _ in range(2):
-        found = universality.students(results, experiment)
-        assert (found.size, found.dim, found.grown[0, 0, 0]) == (6, 4, 1.0)
-    assert universality.students(results, experiment, "product").grown[0, 0, 0] == 2.0
-    assert asked == ["", "scores by product"]
+    results[experiment].sweeps = {
+        "incoming": torch.tensor([[4.0, 1.0, 0.0]] * 4),
+        "product": torch.tensor([[4.0, 3.0, 0.0]] * 4),
+    }
+    for score, growth in (("incoming", 0.25), ("product", 0.75)):
+        found = universality.students(results, experiment, score)
+        assert (found.size, found.dim) == (6, 4)
+        assert found.grown.tolist() == [[[1.0, growth, 0.0]] * 2] * 2
+    assert np.array_equal(universality.students(results, experiment).grown[..., 1], [[0.25] * 2] * 2)
 
 
 def test_students_that_equal_their_teachers_have_no_gap():
@@ -198,6 +196,45 @@ def test_mean_curves_at_fractions_of_nodes():
     many = planted(20)
     found, expected = universality.mean_curve(many, np.array([5.0])), jackknife(many.grown[..., 5])
     assert (found[0].value, found[0].low, found[0].high) == pytest.approx((expected.value, expected.low, expected.high))
+
+
+def test_nodes_are_found_in_each_of_some_settings(monkeypatch):
+    """Of four nodes and three teachers three in one student; with two teachers a share without an interval."""
+    config = ExperimentConfig(teachers=3, trials=1, teacher_hidden=4)
+    chosen = [
+        Experiment("universal/three/20", "universal", "teacher", "spectral", config),
+        Experiment("universal/two/20", "universal", "teacher", "spectral", replace(config, teachers=2)),
+    ]
+    monkeypatch.setattr(universality, "found_in", lambda result: torch.tensor([4, 3, 4])[: result.config.teachers])
+    results = Results(chosen, lambda one: SimpleNamespace(config=one.config))
+    found, expected = universality.found(results, chosen), share(np.array([[1.0], [0.75], [1.0]]), 4)
+    assert found.value.tolist() == pytest.approx([11 / 12, 7 / 8])
+    assert (found.low[0], found.high[0]) == (expected.low, expected.high)
+    assert np.isnan([found.low[1], found.high[1]]).all()
+
+
+def test_networks_of_few_nodes_stand_beside_the_student_with_the_nodes_it_needs():
+    """Three nodes are needed, with which the error is what it was; errors are geometric means over teachers."""
+    config = ExperimentConfig(teachers=3, trials=1, teacher_hidden=4, student_hidden=20)
+    base = Experiment("universal/x/20", "universal", "teacher", "spectral", config)
+    errors = {5: [0.2, 0.4, 0.8], 3: [1.0, 1.0, 1.0]}
+    few = [
+        Experiment(f"narrow/x/{n}", "narrow", "", "narrow", replace(config, student_hidden=n), base.name)
+        for n in errors
+    ]
+
+    def read(one: Experiment) -> SimpleNamespace:
+        error = torch.tensor(errors.get(one.config.student_hidden, [0.09, 0.19, 0.39]), dtype=torch.float64)
+        sweeps = {"incoming": torch.tensor([[1.0, 0.5, 0.01, 0.0]] * 3, dtype=torch.float64)}
+        return SimpleNamespace(config=one.config, test_mse=2 * error, test_power=torch.full((3,), 2.0), sweeps=sweeps)
+
+    found = universality.narrow(Results([*few, base], read), base)
+    assert found.widths.tolist() == [3, 5]
+    assert found.errors.value == pytest.approx([1.0, 0.4])
+    assert (found.needed.value, found.needed.low, found.needed.high) == (3, 3, 3)
+    assert found.error.value == pytest.approx((0.09 * 0.19 * 0.39) ** (1 / 3))
+    expected = jackknife(np.array([[0.2], [0.4], [0.8]]), geometric_mean, log=True)
+    assert (found.errors.low[1], found.errors.high[1]) == pytest.approx((expected.low, expected.high))
 
 
 def unread(preset: str) -> Results:

@@ -4,19 +4,23 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import get_args
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from planted import SIZES, planted
+import torch
+from planted import planted
 
 from spectral import ExperimentConfig
 from spectral.book import finite_size, transition, universality
 from spectral.book.figures import transition as draw
+from spectral.book.transition import Window
 from spectral.book.universality import Both, Setting
 from spectral.lab.collection import Results
-from spectral.lab.presets import experiments
+from spectral.lab.presets import Experiment, experiments
 from spectral.stats.intervals import Interval, Refused, estimate, jackknife, stack
 
 
@@ -53,18 +57,23 @@ def test_teachers_are_named_by_what_they_are():
     assert universality.named_teachers(config) == "erf, committee, $h_T$ = 40, $d$ = 20"
 
 
-@pytest.mark.parametrize(("teachers", "known"), [(4, True), (3, False)])
-def test_three_teachers_give_a_gain_without_an_interval(monkeypatch, teachers, known):
-    """Every curve is held out from two others at least, so that three cannot be left one out of."""
-    chosen = [one for one in experiments("paper") if one.varied == "teacher" and one.config.input_dim == 10][1:3]
-    curves = {one.config: planted(one.config.teacher_hidden).grown[:teachers] for one in chosen}
-    results = Results(chosen, lambda one: SimpleNamespace(config=one.config))
-    for module in (transition, universality):
-        monkeypatch.setattr(module, "pruning_curves", lambda result: curves[result.config])
-    sizes, found = universality.gains_by_size(results, chosen)
+@pytest.mark.parametrize("window", get_args(Window))
+def test_gains_are_means_over_the_settings_of_a_size(window):
+    """Two settings of one size and one of another; three teachers are enough, each is held out from two others."""
+    chosen = [one for one in experiments("paper") if one.varied == "teacher" and one.config.input_dim in (5, 10)][2:5]
+    chosen = [replace(one, config=replace(one.config, teachers=3)) for one in chosen]
+
+    def read(one: Experiment) -> SimpleNamespace:
+        curves = torch.from_numpy(planted(one.config.teacher_hidden, dim=one.config.input_dim).grown[:3, 0])
+        return SimpleNamespace(config=one.config, sweeps={"incoming": curves + 1 - curves[:, :1]})
+
+    results = Results(chosen, read)
+    sizes, found = universality.gains_by_size(results, chosen, window)
     assert sizes.tolist() == [10, 20]
-    assert np.isfinite(found.value).all()
-    assert np.isfinite(found.low).all() == known
+    every = transition.gain(results, chosen, window)  # (3, 1, 3)
+    for index, values in enumerate((every[..., :2].mean(-1), every[..., 2])):
+        expected = jackknife(values)
+        assert (found.value[index], found.low[index]) == pytest.approx((expected.value, expected.low))
 
 
 def test_a_statistic_that_needs_all_units_has_a_value_and_no_interval():
@@ -95,15 +104,6 @@ def test_errors_of_a_collapse_do_not_depend_on_which_teachers_are_left_out_toget
     assert one.errors[0][0] == pytest.approx(expected[10])  # u = 0.5 of 20 nodes
     qualities = [finite_size.shape_quality(chosen, one.average).value for chosen in (settings, other)]
     assert qualities[0] == pytest.approx(qualities[1])
-
-
-def test_a_collapse_at_the_edge_has_no_interval():
-    """No c within the bounds brings these together; what is found is told, and nothing of how sure it is."""
-    settings = [planted(size, ratio) for size, ratio in zip(SIZES, (0.5, 0.6, 0.65, 0.7), strict=True)]
-    fit = finite_size.fit_collapse(settings, starts=1)
-    assert fit.refused
-    assert np.isfinite([*fit.parameters.value, fit.quality.value]).all()
-    assert np.isnan([*fit.parameters.low, *fit.parameters.high, fit.quality.low, fit.quality.high]).all()
 
 
 @pytest.fixture
@@ -148,14 +148,16 @@ def test_pruning_curves_have_bands_where_they_do_not_hide_each_other(drawn):
 
 
 def test_rounding_is_compared_with_one_node(drawn):
+    """And no jump can be below the threshold, which falls as the size grows."""
     sizes = np.array([5, 20])
     found = {"spectral": values(0.5, 0.2), "teacher": values(0.4, 0.3)}
-    draw.rounding(sizes, found, found)
+    draw.rounding(sizes, found, found, 0.02)
     above, below = drawn()
-    (inverse,) = (one for one in above.lines if one.get_label() == "1/$h_T$")
-    assert inverse.get_ydata().tolist() == pytest.approx([0.4, 0.1])
+    lines = {one.get_label(): one.get_ydata().tolist() for one in above.lines}
+    assert lines["1/$h_T$"] == pytest.approx([0.4, 0.1])
+    assert lines["threshold of $n_c$"] == pytest.approx([0.004, 0.001])
     assert [tick.get_text() for tick in below.get_xticklabels()] == ["5", "20"]
-    assert labels(above)[1:] == ["students", "teachers themselves"]
+    assert labels(above)[2:] == ["students", "teachers themselves"]
 
 
 def test_sliding_exponents_have_a_limit_only_where_theory_has_one(drawn):
@@ -167,11 +169,14 @@ def test_sliding_exponents_have_a_limit_only_where_theory_has_one(drawn):
     assert one.lines[-1].get_ydata() == [2.1, 2.1]
 
 
-def test_gains_are_compared_with_none(drawn):
-    draw.gains(np.array([5, 160]), values(0.5, -0.1))
-    (ax,) = drawn()
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["5", "160"]
-    assert "both predict equally well" in [text.get_text() for text in ax.texts]
+def test_gains_are_compared_with_none_in_every_window(drawn):
+    draw.gains(np.array([5, 160]), {"one": values(0.5, -0.1), "other": values(7, 900)})
+    one, other = drawn()
+    assert [ax.get_title() for ax in (one, other)] == ["one", "other"]
+    assert [tick.get_text() for tick in other.get_xticklabels()] == ["5", "160"]
+    for ax in (one, other):
+        assert "both predict equally well" in [text.get_text() for text in ax.texts]
+        assert ax.get_yscale() == "symlog"
 
 
 def test_a_collapse_shows_curves_and_below_what_is_left(drawn):
@@ -186,10 +191,22 @@ def test_a_collapse_shows_curves_and_below_what_is_left(drawn):
 
 def test_maps_stand_one_below_the_other(drawn):
     grid = stack([values(1.0, 0.5), values(np.nan, 1.2)])
-    draw.maps({"students": grid, "teachers themselves": grid}, [5, 20], [10, 40])
-    assert [ax.get_title() for ax in drawn()] == ["$n_c/h_T$, students", "$n_c/h_T$, teachers themselves"]
+    draw.maps({"students": grid, "nodes found": grid}, [5, 20], [10, 40])
+    assert [ax.get_title() for ax in drawn()] == ["students", "nodes found"]
     assert [text.get_text() for text in drawn()[0].texts[:2]] == ["1.00", "[0.90, 1.10]"]
     assert len(drawn()[0].texts) == 6
+
+
+def test_networks_of_few_nodes_have_a_panel_for_each_size_and_the_student_as_a_star(drawn):
+    few = ([5, 10, 20], values(1, 0.5, 0.2))
+    draw.narrow({20: {5: (few, (16.0, 0.3))}, 160: {5: (few, (60.0, 0.4)), 10: (few, (80.0, 0.2))}})
+    one, other = drawn()
+    assert [ax.get_title() for ax in (one, other)] == ["$h_T$ = 20", "$h_T$ = 160"]
+    assert labels(one) == ["from scratch, $d$ = 5", "pruned, $d$ = 5"]
+    assert labels(other) == [f"{how}, $d$ = {d}" for d in (5, 10) for how in ("from scratch", "pruned")]
+    stars = [(line.get_xdata()[0], line.get_ydata()[0]) for line in other.lines if line.get_marker() == "*"]
+    assert stars == [(60.0, 0.4), (80.0, 0.2)]
+    assert (one.get_xscale(), one.get_yscale()) == ("log", "log")
 
 
 def test_conditions_are_rows_with_titles(drawn):

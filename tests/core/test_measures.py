@@ -1,10 +1,12 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spectral import Student, node_scores
-from spectral.measures import effective_size, match_teacher, survivors
+from spectral.measures import effective_size, largest_gap, match_teacher, survivors
 from spectral.streams import Member
 from spectral.tasks import make_teacher
 
@@ -84,3 +86,13 @@ def test_what_measures_refuse():
         survivors(good * torch.nan)
     with pytest.raises(ValueError, match=r"got \(1, 2, 4\), \(1, 3, 5\), \(1, 3\)"):
         match_teacher(torch.ones(1, 2, 4), torch.ones(1, 3, 5))
+
+
+def test_the_largest_gap_by_hand():
+    """Factors of 2, 10 and 1000: three decades below the third node. What is nothing counts as the floor."""
+    scores = torch.tensor([[0.1, 2.0, 1.0, 0.0001], [1.0, 0.5, 0.0, 0.0]])
+    decades, above = largest_gap(scores)
+    assert decades.tolist() == pytest.approx([3.0, 7 - math.log10(2)], abs=1e-6)
+    assert above.tolist() == [3, 2]
+    assert largest_gap(scores, floor=0.1)[0].tolist() == pytest.approx([math.log10(5)] * 2, abs=1e-6)
+    assert largest_gap(10 * scores)[0].tolist() == pytest.approx(decades.tolist())  # no unit

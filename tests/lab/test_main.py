@@ -6,16 +6,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
 from spectral import ExperimentConfig, run
 from spectral.__main__ import main
+from spectral.book import claims
+from spectral.book.quantities import Counted
 from spectral.lab import presets
 from spectral.lab.config import parse_settings
 from spectral.lab.store import Store
 
+COMMANDS = sys.modules["spectral.__main__"]
 TINY = ["epochs=4", "patterns=250", "test_patterns=100", "student_hidden=30", "trials=3", "batch_size=100"]
 SETS = [word for pair in TINY for word in ("--set", pair)]
 
@@ -33,7 +37,7 @@ def preset(monkeypatch) -> dict[str, ExperimentConfig]:
     """Two experiments of two teachers, under the name of `paper`."""
     config = replace(ExperimentConfig(**parse_settings(TINY)), teachers=2)
     chosen = {"grid/spectral/30": config, "grid/matched/30": config.direct_twin()}
-    monkeypatch.setattr(sys.modules["spectral.__main__"], "configurations", lambda name: chosen)
+    monkeypatch.setattr(COMMANDS, "configurations", lambda name: chosen)
     return chosen
 
 
@@ -169,12 +173,45 @@ def test_quick_measurements_replace_nothing(tmp_path, capsys):
     assert kept.read_text() == "real ones"
 
 
-def test_claims_say_what_is_missing(capsys):
+def test_claims_say_what_is_missing(tmp_path, monkeypatch, capsys):
+    """Claims and tests, but for the two that count."""
+    monkeypatch.setattr(COMMANDS, "ledger", partial(claims.ledger, bench=tmp_path / "none.json"))
     assert main(["claims"]) == 1
-    assert capsys.readouterr().out.count("not computed yet") >= 16
+    asked = [test for claim in claims.read_claims()[0] for test in claim.tests]
+    out = capsys.readouterr().out
+    assert out.count("not computed yet") == len(claims.read_claims()[0]) + len(asked) - 2
+    assert out.count(" holds\n") == 2
     assert main(["claims", "--preset", "laptop", "--json"]) == 0
     judged = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)  # no Infinity: JSON has none
     assert {entry["verdict"] for entry in judged} == {"not testable at this preset"}
+
+
+def test_claims_are_said_with_limits_and_numbers_and_have_to_be_announced(tmp_path, monkeypatch, capsys):
+    def judged(size: float) -> list[claims.Judged]:
+        asked = {"incoming": "", "product": "by the product"}.items()
+        tests = [claims.Test("effective_size", (16, 25), (40,), {"score": score}, limit) for score, limit in asked]
+        outcomes = [claims.judge(test, Counted(value), 0.95) for test, value in zip(tests, (20.0, size), strict=True)]
+        return [claims.verdict(claims.Claim("size", "paper", "It is.", tuple(tests), "05-size"), outcomes)]
+
+    path = tmp_path / "verdicts.json"
+    for name in ("announce", "announced"):
+        function = getattr(claims, name)
+        monkeypatch.setattr(COMMANDS, name, partial(function, path=path))
+    monkeypatch.setattr(COMMANDS, "ledger", lambda preset: judged(40.0))
+    assert main(["claims", "--announce"]) == 0
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
+        "size holds within limits; does not hold by the product",
+        "effective_size incoming 20.0 holds",
+        "effective_size product 40.0 does not hold",
+    ]
+    assert main(["claims"]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(COMMANDS, "ledger", lambda preset: judged(24.0))
+    assert main(["claims"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "not announced: size: holds; announced as holds within limits",
+        "not announced: size: effective_size is [24.0, 24.0, 24.0]; announced as [40.0, 40.0, 40.0]",
+    ]
 
 
 def test_help_teaches():

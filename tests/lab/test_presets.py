@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 
 from spectral.lab.config import ConfigError, ExperimentConfig
-from spectral.lab.presets import PRESETS, STUDENTS, configurations, experiments, twins
+from spectral.lab.files import REPOSITORY
+from spectral.lab.presets import PRESETS, STUDENTS, configurations, controls, experiments, twins
 from spectral.lab.provenance import command
 from spectral.lab.sweep import expected_seconds
 from spectral.streams import member_streams, stream
 
-DEFAULT = ExperimentConfig()
+DEFAULT, LEDGER = ExperimentConfig(), REPOSITORY / "book" / "claims.yaml"
 
 
 def test_an_unknown_preset_comes_with_the_closest():
@@ -48,12 +49,15 @@ def test_presets_have_the_same_experiments_at_their_own_sizes(preset):
         "m=20": 4,
         "variant": 6,
         "long": 2,
+        "control": 3,
         "universal": sum(1 for name in configurations(preset) if name.startswith("universal/")),
+        "narrow": sum(1 for name in configurations(preset) if name.startswith("narrow/")),
     }
     for name, config in configurations(preset).items():
-        _, student, width = name.split("/")
+        design, student, width = name.split("/")
+        direct = student in STUDENTS[1:] or design in ("control", "narrow")
         assert config.student_hidden == int(width)
-        assert config.parametrization == ("direct" if student in STUDENTS[1:] else "spectral")
+        assert config.parametrization == ("direct" if direct else "spectral")
     m = {name.split("/")[0]: config.teacher_second for name, config in configurations(preset).items()}
     assert (m["grid"], m["m=5"], m["m=20"]) == (10, 5, 20)
 
@@ -64,26 +68,33 @@ def test_paper_is_the_paper_s_scale():
     for student in STUDENTS:
         for width in (10, 20, 40, 60, 100, 200, 500, 1_000):
             config = paper[f"grid/{student}/{width}"]
-            assert (config.teachers, config.trials, len(config.members)) == (10, 3, 30)
+            assert (config.teachers, config.trials, len(config.members)) == (30, 1, 30)
         for width in (40, 200):
             config = paper[f"one-teacher/{student}/{width}"]
             assert (config.teachers, config.trials) == (1, 30)
     for name, config in paper.items():
-        if name.startswith("universal/"):
+        if name.startswith(("universal/", "narrow/")):
             continue
-        assert config.epochs == (8_000 if name.startswith("long/") else 2_000)
+        assert config.epochs == (8_438 if name.startswith("control/epochs") else 8_000 if "long/" in name else 2_000)
         assert len(config.members) == 30
         same = ("input_dim", "teacher_hidden", "patterns", "test_patterns", "validation_fraction", "activation")
         assert all(getattr(config, field) == getattr(DEFAULT, field) for field in (*same, "teacher", "dtype"))
-        published = "published" in name
-        assert (config.learning_rate, config.batch_size) == ((0.002, 500) if published else (0.005, 300))
+        published = "published" in name or name.startswith("control/")
+        rate = 0.002 if published and "learning_rate" not in name else 0.005
+        assert (config.learning_rate, config.batch_size) == (rate, 500 if published and "batch" not in name else 300)
 
 
 def test_paper_keeps_away_from_seeds_that_were_looked_at():
-    """Seed 0 and teachers below 100 are for trying things out, and the defaults of a configuration."""
-    for config in configurations("paper").values():
-        assert config.seed != 0
-        assert all(member.seed != 0 and member.teacher_seed >= 100 for member in config.members)
+    """Seed 0 and teachers below 100 are for trying things out; those up to 507 and two seeds had earlier runs.
+
+    The ledger names the ones there are.
+    """
+    members = {member for config in configurations("paper").values() for member in config.members}
+    assert {member.seed for member in members} == {3107, 3108}
+    expected = {*range(1000, 1030), 1100, *range(1200, 1680), *range(1700, 1740)}
+    assert {member.teacher_seed for member in members} == expected
+    header = " ".join(LEDGER.read_text().replace("\n#", "").split())
+    assert "(seeds 1000 to 1029, 1100, 1200 to 1679 and 1700 to 1739) and their base seeds (3107 and 3108)" in header
     designs = ("grid/spectral/200", "one-teacher/spectral/200", "universal/h_T=20,d=10/100")
     teachers = [{member.teacher_seed for member in configurations("paper")[name].members} for name in designs]
     assert sum(map(len, teachers)) == len(set.union(*teachers))
@@ -118,6 +129,20 @@ def test_the_lasso_twin_has_the_strength_that_the_split_penalty_amounts_to():
     assert twins(DEFAULT)["spectral"] is DEFAULT
 
 
+def test_published_settings_are_changed_one_by_one():
+    """8,000 patterns are 27 batches of 300 or 16 of 500: (27 0.005) / (16 0.002) = 4.22 times the epochs go as far."""
+    found, published = controls(DEFAULT), DEFAULT.direct_twin("published")
+    assert found == {
+        "learning_rate": replace(published, learning_rate=0.005),
+        "batch_size": replace(published, batch_size=300),
+        "epochs": replace(published, epochs=round(DEFAULT.epochs * 27 * 0.005 / (16 * 0.002))),
+    }
+    paper = configurations("paper")
+    assert found["epochs"].epochs == paper["control/epochs=8438/200"].epochs == 8_438
+    for name in ("learning_rate=0.005", "batch_size=300", "epochs=8438"):
+        assert paper[f"control/{name}/200"].members == paper["grid/published/200"].members
+
+
 def test_variants_change_one_thing():
     for name, config in configurations("paper").items():
         design, student, width = name.split("/")
@@ -138,15 +163,34 @@ def universal(preset: str) -> dict[str, ExperimentConfig]:
 
 
 def test_universality_is_tried_over_sizes_and_dimensions():
-    """Four teachers of their own in every cell of the grid, three trials, students of five times their nodes."""
+    """Twenty teachers of their own in every cell of the grid, one student each, of five times their nodes."""
     paper, seeds = universal("paper"), []
     for size in (5, 10, 20, 40, 80, 160):
         for dim in (5, 10, 20, 40):
             config = paper[f"h_T={size},d={dim}"]
             assert (config.teacher_hidden, config.input_dim, config.student_hidden) == (size, dim, 5 * size)
-            assert (config.teachers, config.trials, config.teacher_second, config.epochs) == (4, 3, 10, 2_000)
-            seeds += range(config.teacher_seed, config.teacher_seed + 4)
-    assert len(seeds) == len(set(seeds)) == 96
+            assert (config.teachers, config.trials, config.teacher_second, config.epochs) == (20, 1, 10, 2_000)
+            seeds += range(config.teacher_seed, config.teacher_seed + 20)
+    assert len(seeds) == len(set(seeds)) == 480
+
+
+def test_networks_of_few_nodes_are_trained_freely_on_the_same_teachers():
+    """From less than a tenth of the teacher's nodes to more than it has, but five at least; without penalties."""
+    paper, widths = configurations("paper"), {}
+    for name, config in paper.items():
+        design, setting, width = name.split("/")
+        if design == "narrow":
+            widths.setdefault(setting, []).append(int(width))
+            of = universal("paper")[setting]
+            assert config == replace(of.direct_twin(), l2_phi=0.0, student_hidden=int(width))
+            assert (config.l2_phi, config.group_lasso, config.members) == (0.0, 0.0, of.members)
+    expected = {
+        20: [6, 9, 14, 20, 28],
+        40: [5, 8, 12, 18, 28, 40, 56],
+        80: [5, 7, 10, 16, 24, 36, 56, 80, 112],
+        160: [10, 14, 21, 32, 48, 72, 112, 160, 224],
+    }
+    assert widths == {f"h_T={size},d={dim}": expected[size] for size in expected for dim in (5, 10)}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -183,14 +227,14 @@ def test_universality_varies_one_thing_at_a_time(preset):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_what_was_crowded_is_trained_again_with_one_thing_changed(preset):
-    """On the same teachers; lighter penalties, or more patterns in as many steps, or more epochs."""
+    """On the first of its teachers; lighter penalties, or more patterns in as many steps, or more epochs."""
     settings, sizes = universal(preset), PRESETS[preset].universal
     again = [setting for setting in settings if setting.startswith("crowded,")]
     assert len(again) == len(sizes.crowded) * (len(sizes.lighter) + 2)
     for setting in again:
         original, _, change = setting.removeprefix("crowded,").rpartition(",")
-        config, other = settings[setting], settings[original]
-        assert config.members == other.members
+        config, other = settings[setting], replace(settings[original], teachers=sizes.crowded_teachers)
+        assert config.members == settings[original].members[: sizes.crowded_teachers * sizes.trials]
         if change.startswith("penalty="):
             factor = float(change.removeprefix("penalty="))
             assert factor < 1
@@ -221,9 +265,9 @@ def test_laptop_stays_within_ten_minutes():
 
 
 NAMES = {  # of all experiments: digits of the SHA-256 of their names, one a line, and how many there are
-    "smoke": ("98a4d5e260a2", 45),
-    "laptop": ("f1dece90c2b1", 53),
-    "paper": ("fce03247462d", 122),
+    "smoke": ("49c013a189f8", 50),
+    "laptop": ("a7a39c5e14c1", 60),
+    "paper": ("e953c1783098", 185),
 }
 
 
@@ -247,6 +291,8 @@ def test_an_experiment_says_what_its_name_says(preset):
             "m=20": ("m", "teacher_second", middle),
             "variant": ("variant", middle, "spectral"),
             "long": ("long", "epochs", middle),
+            "control": ("control", middle.partition("=")[0], "published"),
+            "narrow": ("narrow", "student_hidden", "narrow"),
         }
         if place == "universal":
             kind = middle.rpartition(",")[2] if middle.startswith("crowded,") else middle
@@ -259,7 +305,11 @@ def test_an_experiment_says_what_its_name_says(preset):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_an_experiment_differs_from_its_base_in_the_varied_thing_alone(preset):
-    """And in what that brings with it: as many steps with other patterns; digits, of which there are few."""
+    """And in what that brings with it: as many steps with other patterns; digits, of which there are few.
+
+    Fewer teachers are trained again, of those there are. A conventional network of few nodes is compared with a student
+    that was to find them, and has neither its parametrization nor its penalties.
+    """
     fields = {
         "penalties": {"l2_phi", "l2_lam"},
         "patterns": {"patterns", "epochs"},
@@ -280,20 +330,27 @@ def test_an_experiment_differs_from_its_base_in_the_varied_thing_alone(preset):
         base = found[experiment.base]
         one, other = experiment.config.changed(everything=True), base.config.changed(everything=True)
         differ, may = {name for name in one if one[name] != other[name]}, fields.get(experiment.varied)
+        members = base.config.members
+        if experiment.design == "crowded":
+            differ, members = differ - {"teachers"}, members[: len(experiment.config.members)]
+        if experiment.design == "narrow":
+            may = {"student_hidden", "parametrization", "l2_phi"}
         assert differ, experiment.name
         assert differ <= (may or {experiment.varied}), experiment.name
         if experiment.varied not in ("patterns", "inputs"):
             assert differ == (may or {experiment.varied}), experiment.name
-        assert experiment.student == base.student
-        assert experiment.config.members == base.config.members, "a comparison of different teachers or trials"
+        assert experiment.student == ("narrow" if experiment.design == "narrow" else base.student)
+        assert experiment.config.members == members, "a comparison of different teachers or trials"
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_what_belongs_together_shares_what_is_compared(preset):
-    """The standard setting is the base of all variations of it; crowded ones have the setting that they repeat."""
+    """The standard setting is the base of all variations of it; others have the setting that they repeat."""
     for experiment in experiments(preset):
         if experiment.design == "universal" and experiment.base:
             assert experiment.base == "universal/h_T=20,d=10/100"
         if experiment.design == "crowded":
             original = experiment.name.split("/")[1].removeprefix("crowded,").rpartition(",")[0]
             assert experiment.base.split("/")[1] == original
+        if experiment.design == "narrow":
+            assert experiment.base.split("/")[1] == experiment.name.split("/")[1]

@@ -12,15 +12,16 @@ import pytest
 import torch
 from standin import assert_same, exit_code, fork, in_fresh_process, never
 
+from spectral.curves import prune_sweep
 from spectral.engine import members
 from spectral.engine.dropping import Roster
 from spectral.engine.plan import adam
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.experiment import compute, draw_task
 from spectral.lab.files import DamagedResult
-from spectral.lab.results import OutOfMemory, WeightsNotKept, found_in, nodes_found, record, run, score_epochs
+from spectral.lab.results import SWEPT, OutOfMemory, WeightsNotKept, found_in, nodes_found, record, run, score_epochs
 from spectral.lab.store import CheckpointFile, Store
-from spectral.prune import node_scores
+from spectral.prune import node_scores, rank
 from spectral.stats.intervals import jackknife
 from spectral.streams import Member
 from spectral.students import as_student
@@ -64,6 +65,26 @@ def test_what_is_kept_is_what_was_trained(small, store):
     ):
         assert torch.equal(past, other)
         assert torch.equal(now, past[-1])
+
+
+@pytest.mark.parametrize("changes", [{}, {"parametrization": "direct"}])
+def test_what_pruning_costs_is_kept_of_every_member_by_both_scores(dropping, store, changes):
+    """From no node, whose error is E[y^2], to as many as any member has left, with whom the error is the test error."""
+    config = replace(dropping, **changes)
+    result, trained = run(config, store=store), compute(config)
+    left = int((result.scores > 0).sum(-1).max())
+    assert left < 12 or changes, "nothing left"
+    assert result.sweeps.keys() == {"incoming", "product"} == set(SWEPT)
+    for kind, sweep in result.sweeps.items():
+        assert sweep.shape == (3, left + 1)
+        torch.testing.assert_close(sweep[:, 0], result.test_power, rtol=1e-12, atol=0)
+        torch.testing.assert_close(sweep[:, -1], result.test_mse, rtol=1e-12, atol=0)
+        whole = prune_sweep(trained.student, trained.task.test, rank(node_scores(trained.student, kind)))
+        assert torch.equal(sweep, whole[:, : left + 1])
+        again = prune_sweep(result.student(), result.task().test, rank(result.by(kind)))
+        assert torch.equal(sweep, again[:, : left + 1])
+        assert torch.equal(whole[:, left:], whole[:, left:][:, :1].expand(-1, 13 - left)), "what left had an effect"
+    assert not torch.equal(*result.sweeps.values())
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 7, 40, 2_000, 8_000])
@@ -153,6 +174,7 @@ def test_weights_of_direct_members_are_kept_of_all_teachers_first(small, store, 
     direct, trained = run(config.direct_twin(), store=store), compute(config.direct_twin())
     assert direct.kept == (0, 1, 2, 4)  # trial 0 of the teachers 0, 1, 2, and trial 1 of teacher 0
     assert direct.scores.shape == (6, 8)
+    assert {sweep.shape for sweep in direct.sweeps.values()} == {(6, 9)}, "what pruning costs is kept of all"
     kept = list(direct.kept)
     with torch.no_grad():
         assert torch.equal(direct.student(kept)(trained.task.test.x[kept]), trained.student(trained.task.test.x)[kept])

@@ -132,7 +132,7 @@ def flip(data: bytes, bit: int) -> bytes:
         ("npz", lambda data: b"", "checksum"),
         ("npz", lambda data: flip(data, 4 * len(data)), "checksum"),
         ("npz", None, "missing"),
-        ("json", lambda data: data.replace(b'"engine": 4', b'"engine": 3'), "checksum"),
+        ("json", lambda data: data.replace(b'"resumed": 0', b'"resumed": 1'), "checksum"),
         ("json", lambda data: data[: len(data) // 2], "cannot be read"),
         ("json", lambda data: b"", "cannot be read"),
         ("json", lambda data: b"[1, 2]\n", "cannot be read"),

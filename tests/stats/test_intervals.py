@@ -11,10 +11,12 @@ from spectral.stats.intervals import (
     estimate,
     geometric_mean,
     jackknife,
+    left_out,
     mean,
     ratio_of_means,
     share,
     slope_weights,
+    spread,
     stack,
 )
 
@@ -31,6 +33,48 @@ def students(values: np.ndarray, level: float = 0.95) -> tuple[float, float, flo
     means = values.mean(1)
     low, high = scipy.stats.t.interval(level, len(means) - 1, loc=means.mean(), scale=scipy.stats.sem(means))
     return means.mean(), low, high
+
+
+def test_a_statistic_without_each_unit_by_hand():
+    """Of 1, 2 and 6 the mean is 3; without one of them 4, 3.5 and 1.5. Two trials of a unit are left out together."""
+    whole, left = left_out(np.array([[1.0], [2.0], [6.0]]))
+    assert (float(whole), left.tolist()) == (3.0, [4.0, 3.5, 1.5])
+    whole, left = left_out(np.array([[0.0, 2.0], [2.0, 2.0], [6.0, 6.0]]), lambda values: values.sum((0, 1)))
+    assert (float(whole), left.tolist()) == (18.0, [16.0, 14.0, 6.0])
+    whole, left = left_out(np.ones((4, 2, 5, 3)))
+    assert (whole.shape, left.shape) == ((5, 3), (4, 5, 3))
+
+
+def test_the_spread_of_what_is_left_by_hand():
+    """4, 3.5 and 1.5: mean 3, squares 1 + 0.25 + 2.25 = 3.5, times (T - 1)/T; at any level, on either scale."""
+    whole, left = np.array(3.0), np.array([4.0, 3.5, 1.5])
+    found = spread(whole, left, trials=7)
+    half = T_OF_TWO * (3.5 * 2 / 3) ** 0.5
+    assert bounds(found) == pytest.approx((3.0, 3.0 - half, 3.0 + half), rel=1e-12)
+    assert found.sample == "3 × 7"
+    for level in (0.5, 0.99):
+        half = scipy.stats.t.ppf(0.5 + level / 2, 2) * (3.5 * 2 / 3) ** 0.5
+        assert bounds(spread(whole, left, level=level)) == pytest.approx((3.0, 3.0 - half, 3.0 + half), rel=1e-12)
+    logarithm = spread(np.log(whole), np.log(left))
+    assert bounds(spread(whole, left, log=True)) == pytest.approx(tuple(np.exp(bounds(logarithm))), rel=1e-12)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_the_jackknife_is_the_spread_of_what_is_left(log):
+    values = np.random.default_rng(5).lognormal(size=(5, 3, 2))
+    parts = left_out(values, ratio_of_means)
+    for level in (0.9, 0.95):
+        found = spread(*parts, trials=3, log=log, level=level)
+        assert (found, found.sample) == (jackknife(values, ratio_of_means, log=log, level=level), "5 × 3")
+
+
+def test_what_cannot_be_left_out_is_refused():
+    with pytest.raises(Refused, match="an interval needs 3 teachers, or trials of one, or more; got 2") as caught:
+        left_out(np.array([[1.0], [3.0]]))
+    assert caught.value.estimate == 2.0
+    with pytest.raises(Refused, match="logarithmic scale needs numbers above 0") as caught:
+        spread(np.array(1.0), np.array([2.0, 0.0, 1.0]), log=True)
+    assert caught.value.estimate == 1.0
 
 
 @pytest.mark.parametrize(("teachers", "trials"), [(3, 1), (4, 3), (10, 3), (30, 1)])
@@ -148,8 +192,8 @@ def test_settings_with_teachers_of_their_own_are_left_out_in_step():
 
     assert bounds(jackknife(values, difference)) == (0, 0, 0)
     values[:, 0, 1] = [1.0, 3.0, 0.0, 2.0]  # in an order that has nothing to do with the first
-    spread = scipy.stats.t.ppf(0.975, 3) * (2 * 5 / 3 / 4) ** 0.5  # two means of four, of variance 5/3
-    assert bounds(jackknife(values, difference)) == pytest.approx((0, -spread, spread), rel=1e-12)
+    half = scipy.stats.t.ppf(0.975, 3) * (2 * 5 / 3 / 4) ** 0.5  # two means of four, of variance 5/3
+    assert bounds(jackknife(values, difference)) == pytest.approx((0, -half, half), rel=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["members", "teachers and trials", "teachers of their own"])
@@ -198,6 +242,8 @@ def test_a_level_is_a_part(level):
     for take in (jackknife, estimate):
         with pytest.raises(ValueError, match=f"level must lie between 0 and 1, as 0.95; got {level}"):
             take(np.ones((3, 1)), level=level)
+    with pytest.raises(ValueError, match="level must lie between 0 and 1"):
+        spread(np.array(1.0), np.ones(3), level=level)
 
 
 def test_members_become_teachers_and_trials():

@@ -29,7 +29,7 @@ RANKINGS = {
 """How the curves of a spectral student are drawn, by what ranks its nodes."""
 
 WAYS = {"incoming": r"in the order of $\Vert w_i\Vert$", "greedy": "greedy removal"}
-"""Ways to remove nodes for which the onset is shown, and their titles."""
+"""Ways to remove nodes for which the needed size is shown, and their titles."""
 
 
 def by_width(curves: Mapping[int, Interval], teacher_hidden: int, tolerance: float) -> None:
@@ -76,12 +76,12 @@ def all_below(curves: Mapping[str, Interval], looks: Mapping[str, Role], teacher
 def onsets(
     tolerances: ArrayLike, panels: Mapping[str, Mapping[str, Interval]], teacher_hidden: int, tolerance: float
 ) -> None:
-    """The onset against the growth that counts as zero: a panel for each of `WAYS`, in it a line for each role."""
+    """The needed size against the growth that counts as zero: a panel for each of `WAYS`, a line for each role."""
     figure, axes = plt.subplots(2, 1, figsize=(6, 8.4), sharex=True)
     for ax, (way, title) in zip(axes, WAYS.items(), strict=True):
         for role, begin in panels[way].items():
             line(ax, tolerances, begin, role)
-        ax.set(xscale="log", yscale="log", title=title, ylabel="onset, nodes")
+        ax.set(xscale="log", yscale="log", title=title, ylabel="needed size $n_c$")
         ax.set_yticks([5, 10, 20, 50, 100], labels=["5", "10", "20", "50", "100"])
         ax.minorticks_off()
         reference(ax, teacher_hidden, "$h_T$")

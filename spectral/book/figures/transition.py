@@ -65,8 +65,13 @@ def pruning(students: Mapping[int, Curve], teachers: Mapping[int, Curve], thresh
     axes[0].legend(title="dashed: teachers", fontsize="small")
 
 
-def rounding(sizes: np.ndarray, jumps: Mapping[str, Interval], scatter: Mapping[str, Interval]) -> None:
-    """Jump, and scatter of n_c/h_T, against the teacher's size, of roles "spectral" and "teacher"."""
+def rounding(
+    sizes: np.ndarray, jumps: Mapping[str, Interval], scatter: Mapping[str, Interval], resolution: float
+) -> None:
+    """Jump, and scatter of n_c/h_T, against the teacher's size, of roles "spectral" and "teacher".
+
+    The threshold that no jump can be below is `resolution` over the size.
+    """
     _, axes = plt.subplots(2, 1, figsize=(6, 7), sharex=True)
     for role, label, marker, shift in (
         ("spectral", "students", "o", 1.06),
@@ -74,8 +79,8 @@ def rounding(sizes: np.ndarray, jumps: Mapping[str, Interval], scatter: Mapping[
     ):
         for ax, found in zip(axes, (jumps, scatter), strict=True):
             points(ax, sizes * shift, found[role], colour=ROLES[role].colour, marker=marker, label=label)
-    inverse = jumps["teacher"].value[0] * sizes[0] / sizes
-    axes[0].plot(sizes, inverse, color=NEUTRAL, label="1/$h_T$")
+    axes[0].plot(sizes, resolution / sizes, color=NEUTRAL, linestyle=":", label="threshold of $n_c$")
+    axes[0].plot(sizes, jumps["teacher"].value[0] * sizes[0] / sizes, color=NEUTRAL, label="1/$h_T$")
     axes[0].set(xscale="log", yscale="log", ylabel="jump below $n_c$ / $\\mathrm{E}[y^2]$")
     axes[1].set(xlabel="teacher's nodes, $h_T$", ylabel="scatter of $n_c/h_T$", ylim=(0, None))
     _numbered(axes[1], "x", sizes)
@@ -113,13 +118,15 @@ def sliding(
     _numbered(axes[-1, 0], "x", (0.1, 0.2, 0.5))
 
 
-def gains(sizes: np.ndarray, found: Interval) -> None:
-    """Gain of the power law over the exponential, against the teacher's size."""
-    _, ax = plt.subplots(figsize=(6, 3.4))
-    points(ax, sizes, found, colour=ROLES["spectral"].colour)
-    reference(ax, 0, "both predict equally well")
-    ax.set(xscale="log", xlabel="teacher's nodes, $h_T$", ylabel="gain of the power law\nin log-likelihood per point")
-    _numbered(ax, "x", sizes)
+def gains(sizes: np.ndarray, found: Mapping[str, Interval]) -> None:
+    """Gain of the power law over the exponential, against the teacher's size: a panel for each window."""
+    _, axes = plt.subplots(len(found), 1, figsize=(6, 2.6 * len(found)), sharex=True, squeeze=False)
+    for ax, (title, interval) in zip(axes[:, 0], found.items(), strict=True):
+        points(ax, sizes, interval, colour=ROLES["spectral"].colour)
+        reference(ax, 0, "both predict equally well")
+        ax.set(xscale="log", yscale="symlog", title=title, ylabel="gain per point")
+    axes[-1, 0].set_xlabel("teacher's nodes, $h_T$")
+    _numbered(axes[-1, 0], "x", sizes)
 
 
 def collapse(x: ArrayLike, panels: Mapping[str, tuple[Sequence[str], Interval, Interval]]) -> None:
@@ -137,11 +144,30 @@ def collapse(x: ArrayLike, panels: Mapping[str, tuple[Sequence[str], Interval, I
 
 
 def maps(found: Mapping[str, Interval], nodes: Sequence[int], dims: Sequence[int]) -> None:
-    """Maps (nodes, dims) of n_c/h_T, one below the other, by title."""
-    _, axes = plt.subplots(len(found), 1, figsize=(6, 4.8 * len(found)))
-    for ax, (title, grid) in zip(axes, found.items(), strict=True):
+    """Maps (nodes, dims), one below the other, by title; all of what would be 1."""
+    _, axes = plt.subplots(len(found), 1, figsize=(6, 4.8 * len(found)), squeeze=False)
+    for ax, (title, grid) in zip(axes[:, 0], found.items(), strict=True):
         heat(ax, grid, nodes, dims, centre=1, far=0.25)
-        ax.set(title=f"$n_c/h_T$, {title}", xlabel="inputs, $d$", ylabel="teacher's nodes, $h_T$")
+        ax.set(title=title, xlabel="inputs, $d$", ylabel="teacher's nodes, $h_T$")
+
+
+def narrow(panels: Mapping[int, Mapping[int, tuple[Curve, tuple[float, float]]]]) -> None:
+    """Error of networks of few nodes against their number: a panel for each h_T, in it a line for each d.
+
+    Each with the student (its needed size, and its error with so many nodes) as a star.
+    """
+    figure, axes = plt.subplots(len(panels), 1, figsize=(6, 3 * len(panels)), sharex=True, squeeze=False)
+    for ax, (size, lines) in zip(axes[:, 0], panels.items(), strict=True):
+        for index, (colour, (dim, (found, student))) in enumerate(
+            zip(size_colours(len(lines)), lines.items(), strict=True)
+        ):
+            line(ax, *found, colour=colour, style=LINES[index], marker="o", label=f"from scratch, $d$ = {dim}")
+            ax.plot(*student, "*", color=colour, markersize=14, markeredgecolor="black", label=f"pruned, $d$ = {dim}")
+        reference(ax, size, "$h_T$", axis="x")
+        ax.set(xscale="log", yscale="log", title=f"$h_T$ = {size}", ylabel=r"test error / $\mathrm{E}[y^2]$")
+    axes[-1, 0].set_xlabel("nodes of the network")
+    _numbered(axes[-1, 0], "x", (5, 10, 20, 40, 80, 160))
+    legend_below(figure, axes[0, 0])
 
 
 def conditions(groups: Mapping[str, Sequence[str]], found: Interval, within: tuple[float, float]) -> None:

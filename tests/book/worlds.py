@@ -1,0 +1,248 @@
+"""Made-up worlds: students of which everything is known, in the place of all that preset `paper` trains.
+
+A `World` says by `Maker` what every student is like. Makers start from the teacher: `perfect` students are their
+teachers, but for a little noise, with dead nodes beside; all other makers change one thing. Teachers and patterns are
+few, so that a world is quick to make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from spectral import ExperimentConfig, Student
+from spectral.curves import prune_sweep
+from spectral.lab.collection import Results
+from spectral.lab.experiment import draw_task, other_teachers
+from spectral.lab.presets import Experiment, experiments
+from spectral.lab.results import SWEPT
+from spectral.measures import mse, survivors
+from spectral.prune import node_scores, rank
+from spectral.tasks import Task, Teacher
+
+TEACHERS = 4
+
+
+@dataclass
+class Made:
+    """Weights of E students, `first` (E, h, d) and `second` (E, m, h), and what is planted in place of their errors.
+
+    `errors` is the test error over E[y^2], `growth` its growth with n = 0 ... h_S nodes, (h_S + 1,).
+    """
+
+    first: Tensor
+    second: Tensor
+    errors: float | None = None
+    growth: Tensor | None = None
+
+
+Maker = Callable[[ExperimentConfig, Teacher], Made]
+
+
+def perfect(config: ExperimentConfig, teacher: Teacher) -> Made:
+    """The teacher, each weight off by some thousandths, and dead nodes up to the student's width."""
+    generator = torch.Generator().manual_seed(config.teacher_hidden)
+    second = teacher.second
+    if second is None:  # a committee: the sum over many nodes of the second layer that each see little of it
+        slope = {"relu": 1.0, "erf": (2 / torch.pi) ** 0.5}[config.activation]
+        second = torch.full((len(teacher.first), 400, teacher.first.shape[1]), 1 / (400 * slope))
+    first, second = (w * (1 + 0.003 * torch.randn(w.shape, generator=generator)) for w in (teacher.first, second))
+    dead = config.student_hidden - first.shape[1]
+    if dead < 0:
+        return Made(first[:, : config.student_hidden], second[..., : config.student_hidden])
+    pad = torch.nn.functional.pad
+    return Made(pad(first, (0, 0, 0, dead)), pad(second, (0, dead)))
+
+
+def split(config: ExperimentConfig, teacher: Teacher) -> Made:
+    """Every node of the student is a copy of a teacher node, and has its share of what that sends."""
+    made, h, size = perfect(config, teacher), config.student_hidden, config.teacher_hidden
+    copies = torch.arange(h) % size
+    share = torch.bincount(copies, minlength=size)[copies]
+    return Made(made.first[:, copies], made.second[..., copies] / share)
+
+
+def surplus(nodes: Callable[[ExperimentConfig], int], score: float = 0.5) -> Maker:
+    """Perfect, with some more nodes that live, of this part of the largest incoming norm, and send next to nothing."""
+
+    def make(config: ExperimentConfig, teacher: Teacher) -> Made:
+        made, size, more = perfect(config, teacher), config.teacher_hidden, nodes(config)
+        length = score * made.first.norm(dim=-1).amax(-1)
+        made.first[:, size : size + more] = 0
+        made.first[:, size : size + more, 0] = length[:, None]
+        made.second[..., size : size + more] = 1e-6 * made.second.abs().amax()
+        return made
+
+    return make
+
+
+def heavy(nodes: Callable[[ExperimentConfig], int]) -> Maker:
+    """Perfect, with some more nodes that live and send as much as teacher nodes do."""
+
+    def make(config: ExperimentConfig, teacher: Teacher) -> Made:
+        made, more = surplus(nodes)(config, teacher), nodes(config)
+        size = config.teacher_hidden
+        made.second[..., size : size + more] = made.second[..., :1]
+        return made
+
+    return make
+
+
+def missing(nodes: int) -> Maker:
+    """Perfect, but for some teacher nodes that nobody stands for."""
+
+    def make(config: ExperimentConfig, teacher: Teacher) -> Made:
+        made = perfect(config, teacher)
+        made.first[:, :nodes] = made.second[..., :nodes] = 0
+        return made
+
+    return make
+
+
+def stranger(config: ExperimentConfig, teacher: Teacher) -> Made:
+    """Perfect students of other teachers."""
+    return perfect(config, other_teachers(config))
+
+
+def scaled(factor: float) -> Maker:
+    """Perfect, with all that is sent multiplied."""
+
+    def make(config: ExperimentConfig, teacher: Teacher) -> Made:
+        made = perfect(config, teacher)
+        return replace(made, second=factor * made.second)
+
+    return make
+
+
+def positive(config: ExperimentConfig, teacher: Teacher) -> Made:
+    """Perfect, with positive weights alone."""
+    made = perfect(config, teacher)
+    return Made(made.first.abs(), made.second)
+
+
+def weak(config: ExperimentConfig, teacher: Teacher) -> Made:
+    """Perfect, with a gauge in which half of the nodes have a score next to nothing."""
+    made, half = perfect(config, teacher), config.teacher_hidden // 2
+    made.first[:, :half] /= 100
+    made.second[..., :half] *= 100
+    return made
+
+
+def fading(config: ExperimentConfig, teacher: Teacher) -> Made:
+    """Scores that fall by the same factor from node to node: nowhere a gap."""
+    made, h = perfect(config, teacher), config.student_hidden
+    lengths = torch.logspace(0, -6, h)
+    first = torch.zeros_like(made.first)
+    first[..., 0] = lengths
+    return Made(first, made.second)
+
+
+def erring(error: float) -> Maker:
+    """Perfect, but that the test error is said to be this part of E[y^2]."""
+    return lambda config, teacher: replace(perfect(config, teacher), errors=error)
+
+
+def falling(
+    ratio: Callable[[ExperimentConfig], float] = lambda config: 1.0,
+    beta: Callable[[ExperimentConfig], float] = lambda config: 1.5,
+    jump: float = 0.0,
+) -> Maker:
+    """Perfect, but that pruning is said to cost ``jump + (1 - n/n_c)^beta`` below n_c = ratio h_T."""
+
+    def make(config: ExperimentConfig, teacher: Teacher) -> Made:
+        n = torch.arange(config.student_hidden + 1).double()
+        x = (1 - n / (ratio(config) * config.teacher_hidden)).clamp_min(0)
+        grown = (jump * (x > 0) + x ** beta(config)).clamp_max(1)
+        return replace(perfect(config, teacher), growth=grown)
+
+    return make
+
+
+def exponential(config: ExperimentConfig, teacher: Teacher) -> Made:
+    """Perfect, but that pruning is said to cost an exponential of the number of nodes."""
+    n = torch.arange(config.student_hidden + 1).double()
+    grown = torch.exp(-5 * n / config.teacher_hidden)
+    return replace(perfect(config, teacher), growth=(grown - grown[-1]) / (grown[0] - grown[-1]))
+
+
+@dataclass(frozen=True)
+class World:
+    """Who is made by which maker: kinds of students, or designs, or names; what is not named is `perfect`."""
+
+    makers: Mapping[str, Maker] = field(default_factory=dict)
+    changes: Mapping[str, object] = field(default_factory=dict)
+
+    @cached_property
+    def results(self) -> Results:
+        """All of preset `paper`."""
+        small = {"teachers": TEACHERS, "trials": 1, "test_patterns": 400, "patterns": 600, "inputs": "gaussian"}
+        chosen = [
+            replace(one, config=replace(one.config, **small | {"batch_size": 300} | dict(self.changes)))
+            for one in experiments("paper")
+        ]
+        return Results(chosen, self._read)
+
+    def _read(self, experiment: Experiment) -> SimpleNamespace:
+        keys = (experiment.name, experiment.student, experiment.design)
+        maker = next((self.makers[key] for key in keys if key in self.makers), perfect)
+        return result(experiment.config, maker)
+
+
+_TASKS: dict[tuple, Task] = {}
+
+
+def task_of(config: ExperimentConfig) -> Task:
+    """Teachers and patterns; students of all widths have the same."""
+    key = (config.teacher, config.activation, config.teacher_hidden, config.teacher_second, config.input_dim)
+    key = (*key, config.teacher_seed, config.teachers, config.test_patterns)
+    if key not in _TASKS:
+        _TASKS[key] = draw_task(config)
+    return _TASKS[key]
+
+
+def result(config: ExperimentConfig, maker: Maker) -> SimpleNamespace:
+    """What a run with these students would leave behind."""
+    task = task_of(config)
+    made = maker(config, task.teacher)
+    members = len(made.first)
+    student = Student(
+        config.input_dim, config.student_hidden, made.second.shape[1], members, activation=config.activation
+    )
+    with torch.no_grad():
+        student.first.phi.copy_(-made.first)
+        student.second.phi.copy_(-made.second)
+    power = task.test.y.square().mean(-1)
+    scores = {kind: node_scores(student, kind) for kind in SWEPT}
+    if made.growth is None:
+        sweeps = {kind: prune_sweep(student, task.test, rank(scores[kind])) for kind in SWEPT}
+    else:
+        factor = 1 + 0.02 * torch.randn(members, 1, generator=torch.Generator().manual_seed(0))
+        sweeps = {kind: power[:, None] * made.growth.expand(members, -1) * factor for kind in SWEPT}
+        for sweep in sweeps.values():
+            sweep[:, 0] = power
+    spread = 1 + 0.02 * torch.randn(members, generator=torch.Generator().manual_seed(1))
+    error = mse(student, task.test) if made.errors is None else made.errors * power * spread
+    every = range(members)
+
+    def of(chosen):
+        return every if chosen is None else chosen
+
+    return SimpleNamespace(
+        config=config,
+        scores=scores["incoming"],
+        product=scores["product"],
+        by=scores.__getitem__,
+        alive=survivors(scores["incoming"]),
+        sweeps=sweeps,
+        test_mse=error.clamp_min(1e-12),
+        test_power=power,
+        kept=tuple(every),
+        task=lambda chosen=None: task,
+        student=lambda chosen=None: student,
+        members=lambda chosen=None: [config.members[e] for e in of(chosen)],
+    )
