@@ -57,8 +57,12 @@ def onset(sweep: Tensor, tolerance: float = 0.001) -> Tensor:
         If the tolerance is not a number above zero; and as in `growth`.
     """
     check_tolerance(tolerance)
-    grown = growth(sweep) >= tolerance
-    return (grown * torch.arange(1, grown.shape[1] + 1, device=sweep.device)).amax(-1)
+    return crossing(growth(sweep), tolerance)
+
+
+def crossing(grown: Tensor, tolerance: float) -> Tensor:
+    """The same of what is a growth already, (..., h + 1) to (...)."""
+    return ((grown >= tolerance) * torch.arange(1, grown.shape[-1] + 1, device=grown.device)).amax(-1)
 
 
 def check_tolerance(tolerance: float) -> None:

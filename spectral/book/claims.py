@@ -124,10 +124,7 @@ def judge(test: Test, evidence: Evidence, level: float) -> Outcome:
     ValueError
         If a number could not be measured.
     """
-    try:
-        measured = evidence.interval(level)
-    except Refused:
-        return Outcome(UNDECIDED)
+    measured = evidence.interval(level)
     values = np.array([measured.value, measured.low, measured.high], float)
     if not np.isfinite(values).all():
         raise ValueError(f"{test.quantity} {dict(test.choice)} could not be measured: {measured.value}")

@@ -34,7 +34,7 @@ from spectral.bench.measure import counted_ratios
 from spectral.book import topology
 from spectral.book.path_analysis import beside, distances, own_paths
 from spectral.book.pruning import growth_with
-from spectral.book.subnetwork import Network, compared, in_strengths, path_weights, relative_distance
+from spectral.book.subnetwork import Network, compared, in_strengths, path_weights, relative_distance, whole
 from spectral.curves import onset
 from spectral.lab.collection import MissingResult, Results
 from spectral.lab.config import ConfigError
@@ -389,42 +389,32 @@ Distance = Callable[[np.ndarray, np.ndarray], float]
 
 
 @torch.no_grad()
-def _apart(results: Results, width: int, of: Description, distance: Distance) -> dict[str, np.ndarray]:
-    """Distances from each member's teacher, (T, K), of several networks.
+def _over(results: Results, width: int, to: To | Literal["stranger"], of: Description, distance: Distance) -> Measured:
+    """Distance of the spectral student's survivors from the teacher over that of another network, ratio of means.
 
-    Of the "spectral" student's survivors, of that student before pruning ("unpruned"), of the "published" direct
-    student's survivors, and of a foreign teacher ("other").
+    The other one is that student before pruning ("unpruned"), the survivors of the direct student with the published
+    settings, or another random teacher.
     """
     experiment = results.one(design="grid", student="spectral", student_hidden=width)
     control = results.one(design="grid", student="published", student_hidden=width)
-    config = experiment.config
-    result, task, foreign = results[experiment], results[experiment].task(), other_teachers(config)
-    if task.teacher.second is None or foreign.second is None:
-        raise ConfigError("paths and strengths are compared for two-layer teachers")
+    result = results[experiment]
 
-    def network(result: Result, alive: Tensor) -> Network:
+    def student(result: Result, alive: Tensor) -> Network:
         student = result.student()
         return Network(student.first.weight, student.second.weight, alive)
 
-    all_of = torch.ones_like(result.alive)
-    every = torch.ones(task.teacher.first.shape[:2], dtype=torch.bool)
-    teacher = Network(task.teacher.first, task.teacher.second, every)
-    networks = {
-        "spectral": network(result, result.alive),
-        "unpruned": network(result, all_of),
-        "published": network(results[control], results[control].alive),
-        "other": Network(foreign.first, foreign.second, every),
-    }
-    own = [of(*teacher.of(e)) for e in range(len(every))]
-    found = {
-        name: np.array([distance(mine, of(*each.of(e))) for e, mine in enumerate(own)])
-        for name, each in networks.items()
-    }
-    return {name: by_teacher(each, config.teachers) for name, each in found.items()}
-
-
-def _ratio(found: Mapping[str, np.ndarray], over: str) -> Measured:
-    return Measured(np.stack([found["spectral"], found[over]], -1), ratio_of_means, log=True)
+    teacher, survivors = whole(result.task().teacher), student(result, result.alive)
+    if to == "unpruned":
+        other = student(result, torch.ones_like(result.alive))
+    elif to == "published":
+        other = student(results[control], results[control].alive)
+    else:
+        other = whole(other_teachers(experiment.config))
+    apart = [
+        [distance(of(*teacher.of(e)), of(*network.of(e))) for network in (survivors, other)]
+        for e in range(len(teacher.alive))
+    ]
+    return Measured(by_teacher(apart, experiment.config.teachers), ratio_of_means, log=True)
 
 
 def _strengths(first: Tensor, second: Tensor) -> np.ndarray:
@@ -434,19 +424,19 @@ def _strengths(first: Tensor, second: Tensor) -> np.ndarray:
 @quantity("path_ratio")
 def path_ratio(results: Results, width: int, *, to: To) -> Measured:
     """Distance of the survivors' paths from the teacher's over that of other networks', ratio of means."""
-    return _ratio(_apart(results, width, path_weights, relative_distance), to)
+    return _over(results, width, to, path_weights, relative_distance)
 
 
 @quantity("path_distance_to_null")
 def path_distance_to_null(results: Results, width: int, *, student: Literal["spectral"]) -> Measured:
     """The same over that of another random teacher."""
-    return _ratio(_apart(results, width, path_weights, relative_distance), "other")
+    return _over(results, width, "stranger", path_weights, relative_distance)
 
 
 @quantity("strength_ratio")
 def strength_ratio(results: Results, width: int, *, to: To) -> Measured:
     """Distance of the survivors' in-strengths from the teacher's over that of other networks', ratio of means."""
-    return _ratio(_apart(results, width, _strengths, scipy.stats.wasserstein_distance), to)
+    return _over(results, width, to, _strengths, scipy.stats.wasserstein_distance)
 
 
 @quantity("open_path_distance")

@@ -26,11 +26,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from spectral.lab.collection import Sample, comparable
+from spectral.lab.config import ConfigError
 from spectral.lab.experiment import other_teachers
 from spectral.lab.results import Result
 from spectral.measures import match_teacher, similarity, survivors
 from spectral.prune import node_scores
-from spectral.tasks import Task
+from spectral.tasks import Task, Teacher
 
 KINDS = ("partner", "duplicate", "mixture", "other")
 """What a survivor can be to its teacher; see `kinds`."""
@@ -47,6 +48,13 @@ class Network(NamedTuple):
         """What is left of one of them: the weights (h', d) and (m, h') of its living nodes."""
         nodes = self.alive[member]
         return self.first[member, nodes], self.second[member][:, nodes]
+
+
+def whole(teacher: Teacher) -> Network:
+    """Teachers as networks, with all of their nodes; raises ConfigError for committees, which have no second layer."""
+    if teacher.second is None:
+        raise ConfigError("paths and strengths are compared for two-layer teachers")
+    return Network(teacher.first, teacher.second, torch.ones(teacher.first.shape[:2], dtype=torch.bool))
 
 
 class Compared(NamedTuple):
@@ -74,11 +82,7 @@ def compared(results: Mapping[str, Result], threshold: float) -> Compared:
     sample = comparable(*results.values())
     one = next(iter(results.values()))
     task, other = one.task(sample.members), other_teachers(one.config, one.members(sample.members))
-    networks = {}
-    for role, teacher in (("teacher", task.teacher), ("other", other)):
-        assert teacher.second is not None
-        every = torch.ones(teacher.first.shape[:2], dtype=torch.bool)
-        networks[role] = Network(teacher.first, teacher.second, every)
+    networks = {"teacher": whole(task.teacher), "other": whole(other)}
     for role, result in results.items():
         student = result.student(sample.members)
         score = node_scores(student, "product" if result.config.parametrization == "direct" else "incoming")

@@ -23,16 +23,17 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from spectral.book.quantities import THRESHOLD, Measured, Score, Shares, quantity
-from spectral.curves import growth, prune_sweep
+from spectral.curves import crossing, growth, prune_sweep
 from spectral.lab.collection import MissingResult, Results
 from spectral.lab.presets import BASE, Experiment, StudentKind
 from spectral.lab.results import Result, found_in
 from spectral.prune import node_scores, rank
 from spectral.stats.committees import pruning_curve
 from spectral.stats.intervals import Refused, by_teacher, slope_weights
-from spectral.stats.rise import at, crossing, held_out_gain, log_slope
+from spectral.stats.rise import at, held_out_gain, log_slope
 from spectral.students import as_student
 
 RESOLUTION = 0.02
@@ -122,7 +123,7 @@ def teachers_curves(result: Result, score: Score = "incoming") -> np.ndarray:
 
 def critical_sizes(grown: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:
     """n_c of every curve (..., N), shape (...)."""
-    return crossing(grown, threshold)
+    return crossing(torch.from_numpy(grown), threshold).numpy()
 
 
 def jumps(grown: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:
@@ -226,12 +227,12 @@ def critical_ratio(results: Results, *, family: Family) -> Measured:
 def nodes_found(results: Results, *, family: Family) -> Shares:
     """Share of the teacher's nodes that a survivor matches one to one, in every setting."""
     chosen = settings(results, family)
-    sizes = _sizes(chosen).tolist()
-    parts = [
-        by_teacher(results.derived(found_in, one) / size, one.config.teachers)
-        for one, size in zip(chosen, sizes, strict=True)
-    ]
-    return Shares(parts, sizes, _cells(chosen))
+    return Shares([found_parts(results, one) for one in chosen], _sizes(chosen).tolist(), _cells(chosen))
+
+
+def found_parts(results: Results, one: Experiment) -> np.ndarray:
+    """Which part of its teacher's nodes each member of a setting has matched by a survivor, one to one, (T, K)."""
+    return by_teacher(results.derived(found_in, one) / one.config.teacher_hidden, one.config.teachers)
 
 
 @quantity("onset_difference")

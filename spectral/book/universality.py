@@ -24,6 +24,7 @@ from spectral.book.transition import (
     apart,
     exponents,
     features,
+    found_parts,
     gain,
     group_means,
     jumps,
@@ -36,9 +37,9 @@ from spectral.book.transition import (
 from spectral.lab.collection import Results
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.presets import Experiment
-from spectral.lab.results import Result, found_in
+from spectral.lab.results import Result
 from spectral.measures import effective_size
-from spectral.stats.intervals import Interval, Refused, by_teacher, estimate, geometric_mean, share, stack
+from spectral.stats.intervals import Interval, estimate, estimate_share, geometric_mean, stack
 from spectral.stats.rise import at
 
 
@@ -198,16 +199,7 @@ def gains_by_size(results: Results, chosen: Sequence[Experiment], window: Window
 
 def found(results: Results, chosen: Sequence[Experiment]) -> Interval:
     """Share of the teacher's nodes that a survivor matches one to one, in each of some settings, (G,)."""
-    return stack([_share(results, one) for one in chosen])
-
-
-def _share(results: Results, one: Experiment) -> Interval:
-    size = one.config.teacher_hidden
-    parts = by_teacher(results.derived(found_in, one) / size, one.config.teachers)
-    try:
-        return share(parts, size)
-    except Refused as error:
-        return Interval(error.estimate, np.nan, np.nan)
+    return stack([estimate_share(found_parts(results, one), one.config.teacher_hidden) for one in chosen])
 
 
 class Narrow(NamedTuple):

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from spectral.lab.presets import Experiment
 from spectral.lab.results import Result, WeightsNotKept, run
 from spectral.lab.store import Store
-from spectral.stats.intervals import Interval, Refused, Statistic, by_teacher, estimate, mean, share
+from spectral.stats.intervals import Interval, Statistic, by_teacher, estimate, estimate_share, mean
 
 T = TypeVar("T")
 
@@ -133,11 +132,7 @@ class Sample(NamedTuple):
 
         See `spectral.stats.intervals.share`.
         """
-        units = by_teacher(parts, self.teachers)
-        try:
-            return share(units, of)
-        except Refused as error:
-            return Interval(error.estimate, np.nan, np.nan, f"{units.shape[0]} × {units.shape[1]}")
+        return estimate_share(by_teacher(parts, self.teachers), of)
 
 
 def comparable(*results: Result) -> Sample:

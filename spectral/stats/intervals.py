@@ -252,6 +252,14 @@ def share(values: np.ndarray, of: int = 1, *, level: float = LEVEL) -> Interval:
     return Interval(p, float(low), float(high), f"{units} × {trials}")
 
 
+def estimate_share(values: np.ndarray, of: int = 1) -> Interval:
+    """`share`, and where it refuses the value alone, with bounds that are NaN; other errors as there."""
+    try:
+        return share(values, of)
+    except Refused as error:
+        return Interval(error.estimate, np.nan, np.nan, f"{values.shape[0]} × {values.shape[1]}")
+
+
 def _check_level(level: float) -> None:
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, as 0.95; got {level}")

@@ -1,15 +1,10 @@
-"""How a curve leaves zero: where, with which exponent, in which form."""
+"""How a curve leaves zero: with which exponent, in which form."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from spectral.stats.intervals import Refused
-
-
-def crossing(y: np.ndarray, threshold: float) -> np.ndarray:
-    """The smallest index from which on upwards y (..., N) stays below `threshold`, shape (...); N if it never does."""
-    return ((y >= threshold) * np.arange(1, y.shape[-1] + 1)).max(-1)
 
 
 def at(y: np.ndarray, index: np.ndarray) -> np.ndarray:

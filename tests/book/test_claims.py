@@ -142,12 +142,6 @@ def test_what_is_counted_is_certain():
     assert judge(rule(high=1.0), Counted(1.05), LEVEL).verdict == NOT
 
 
-def test_too_few_teachers_decide_nothing():
-    """Two teachers have no interval; nor has a size that is not above zero, on the logarithmic scale."""
-    for evidence in (Measured(np.ones((2, 1))), Measured(-np.ones((4, 1)), log=True)):
-        assert judge(rule(0, 2), evidence, LEVEL) == Outcome(UNDECIDED)
-
-
 @pytest.mark.parametrize(
     "evidence",
     [
@@ -238,14 +232,23 @@ def test_a_tally_counts_in_the_order_of_the_words():
 
 
 def test_an_outcome_says_why_there_is_no_number(monkeypatch):
-    """A result that is not there; results that do not support what is asked."""
-    for error, word in ((MissingResult("not there"), MISSING), (Refused("too few sizes"), UNDECIDED)):
+    """A result that is not there; results that do not support what is asked, in the measure or in its interval.
 
-        def nothing(results, widths, error=error, **choice):
-            raise error
+    Two teachers have no interval; nor has a size that is not above zero, on the logarithmic scale.
+    """
 
-        monkeypatch.setitem(QUANTITIES, "effective_size", replace(QUANTITIES["effective_size"], measure=nothing))
-        assert outcome(rule(), NOTHING, LEVEL) == Outcome(word)
+    def becomes(found):
+        def measure(results, widths, **choice):
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        monkeypatch.setitem(QUANTITIES, "effective_size", replace(QUANTITIES["effective_size"], measure=measure))
+        return outcome(rule(0, 2), NOTHING, LEVEL)
+
+    assert becomes(MissingResult("not there")) == Outcome(MISSING)
+    for refused in (Refused("too few sizes"), Measured(np.ones((2, 1))), Measured(-np.ones((4, 1)), log=True)):
+        assert becomes(refused) == Outcome(UNDECIDED)
 
 
 def test_other_presets_decide_nothing():
@@ -477,7 +480,10 @@ def rules(text: str) -> dict[str, tuple]:
 
 @pytest.fixture(scope="module")
 def history() -> dict[str, str]:
-    """The revisions of the ledger in its present form, whose claims have tests, and what they say, oldest first."""
+    """The revisions of the ledger in its present form, whose claims have tests, and what they say, oldest first.
+
+    An earlier ledger had another form, and was in force once more while the runs of this one were under way.
+    """
     try:
         shallow = git("rev-parse", "--is-shallow-repository").strip() == "true"
     except (OSError, subprocess.CalledProcessError):
@@ -486,9 +492,7 @@ def history() -> dict[str, str]:
         pytest.skip("the history of the rules is not here: this is not a full clone")
     revisions = git("log", "--format=%H", "--reverse", "--", "book/claims.yaml").split()
     texts = {revision: git("show", f"{revision}:book/claims.yaml") for revision in revisions}
-    found = {name: text for name, text in texts.items() if all("tests" in one for one in read(text)["claims"])}
-    assert list(found) == revisions[-len(found) :], "the ledger went back to another form"
-    return found
+    return {name: text for name, text in texts.items() if all("tests" in one for one in read(text)["claims"])}
 
 
 def test_a_changed_rule_says_so(history):
