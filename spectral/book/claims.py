@@ -156,11 +156,11 @@ def limits(tests: Sequence[Test], outcomes: Sequence[Outcome]) -> tuple[str, ...
     """Where a claim ends, in words: the tests that do not hold everywhere."""
     lines = []
     for test, outcome in zip(tests, outcomes, strict=True):
-        where = f" {test.limit}" if test.limit else ""
+        where = f"{test.limit}: " if test.limit else ""
         if outcome.verdict == WITHIN:
-            lines.append(f"holds{where} in {outcome.words.count(HOLDS)} of {len(outcome.words)} cells")
+            lines.append(f"{where}holds in {outcome.words.count(HOLDS)} of {len(outcome.words)} cells")
         elif test.limit and outcome.verdict in (NOT, UNDECIDED):
-            lines.append(f"{outcome.verdict}{where}")
+            lines.append(f"{where}{outcome.verdict}")
     return tuple(lines)
 
 

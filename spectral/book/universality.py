@@ -30,6 +30,7 @@ from spectral.book.transition import (
     jumps,
     master_curves,
     narrow_values,
+    narrow_width,
     pruning_curves,
     standard,
     teachers_curves,
@@ -203,12 +204,23 @@ def found(results: Results, chosen: Sequence[Experiment]) -> Interval:
 
 
 class Narrow(NamedTuple):
-    """Networks of few nodes beside a student: their widths (N,) and errors; n_c, and the student's error with n_c."""
+    """Networks of few nodes beside a student.
+
+    Attributes
+    ----------
+    widths, errors:
+        Of these networks, (N,).
+    needed, error:
+        n_c of the student, and its error with n_c nodes.
+    reached:
+        The number of nodes with which the networks reach that error, see `spectral.book.transition.narrow_width`.
+    """
 
     widths: np.ndarray
     errors: Interval
     needed: Interval
     error: Interval
+    reached: float
 
 
 def narrow(results: Results, base: Experiment) -> Narrow:
@@ -218,7 +230,8 @@ def narrow(results: Results, base: Experiment) -> Narrow:
     """
     values, widths = narrow_values(results, base)
     errors = estimate(values[..., 1:], geometric_mean, log=True)
-    return Narrow(widths, errors[1:], estimate(values[..., 0]), errors[0])
+    reached = narrow_width(errors[1:].value, widths, float(errors[0].value))
+    return Narrow(widths, errors[1:], estimate(values[..., 0]), errors[0], reached)
 
 
 def error_left(result: Result) -> Interval:

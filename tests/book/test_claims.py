@@ -190,9 +190,9 @@ def test_limits_are_the_tests_that_do_not_hold_everywhere():
     outcomes = [Outcome(HOLDS), some, some, Outcome(NOT), Outcome(UNDECIDED)]
     assert limits(tests, outcomes) == (
         "holds in 2 of 3 cells",
-        "holds at every width in 2 of 3 cells",
-        "does not hold by the product",
-        "undecided with noise",
+        "at every width: holds in 2 of 3 cells",
+        "by the product: does not hold",
+        "with noise: undecided",
     )
     assert limits(tests, [Outcome(HOLDS)] * 5) == ()
 
