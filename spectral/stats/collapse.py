@@ -180,7 +180,8 @@ def _check_determined(found: Collapse, low: np.ndarray, high: np.ndarray, nuisan
     if np.where(nuisance, near_edge & ~(to_low & to_high), near_edge | to_low | to_high).any():
         values, bounds = found.parameters.round(4).tolist(), list(zip(low.tolist(), high.tolist(), strict=True))
         raise Refused(
-            f"the best parameters {values} lie at an edge of their bounds {bounds}, or are about as good there", found
+            f"the best parameters lie at an edge of their bounds, or are about as good there: {values} of {bounds}",
+            found,
         )
 
 
