@@ -44,7 +44,7 @@ def at_a_glance(entries: Sequence[Mapping[str, Any]]) -> Any:
     rows = [
         (
             entry["statement"],
-            "<br>".join(measured_text(test) for test in entry["tests"] if not test["limit"]),
+            "<br>".join(f"{named_text(test)}; {test['against']}" for test in entry["tests"] if not test["limit"]),
             "<br>".join([f"**{marked(entry['verdict'])}**", *entry["limits"]]),
             entry["takeaway"],
             f"{{doc}}`{entry['chapter'].partition('-')[0].lstrip('0')} </book/{entry['chapter']}>`",
@@ -117,6 +117,11 @@ def measured_text(test: Mapping[str, Any]) -> str:
     values = [value for value, _, _ in test["measured"]]
     ends = f"{_number(min(values))} to {_number(max(values))}{unit}"
     return f"in {test['words'].count(HOLDS)} of {len(values)} cells; {ends}"
+
+
+def named_text(test: Mapping[str, Any]) -> str:
+    """`measured_text`, and of what: ``effective size: 23.4 nodes [22.5, 24.3]``."""
+    return f"{test['quantity'].replace('_', ' ')}: {measured_text(test)}"
 
 
 def _interval(measured: Sequence[float], holds: Sequence[float | None], unit: str = "") -> str:

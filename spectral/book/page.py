@@ -15,7 +15,7 @@ from typing import Any
 
 from spectral.book import figures, parameters
 from spectral.book.claims import announced
-from spectral.book.markdown import boxes, marked, measured_text, table, tally_text
+from spectral.book.markdown import boxes, marked, measured_text, named_text, table, tally_text
 from spectral.book.obtain import Key, obtain, obtain_most, obtain_results, with_settings
 from spectral.lab import presets
 from spectral.lab.collection import Results
@@ -141,7 +141,7 @@ class Page:
         for entry in entries:
             texts = {
                 "statement": entry["statement"],
-                "measured": "; ".join(measured_text(test) for test in entry["tests"] if not test["limit"]),
+                "measured": "; ".join(named_text(test) for test in entry["tests"] if not test["limit"]),
                 "verdict": marked(entry["verdict"]),
                 "takeaway": entry["takeaway"],
                 "limits": "; ".join(entry["limits"]) or "–",

@@ -217,7 +217,7 @@ def test_what_we_add_has_words_of_its_own(words, paper, ours):
     for of, expected in (("paper", paper), ("ours", ours)):
         found = verdict(claim(of, rule(), rule(limit="elsewhere")), outcomes)
         assert found.verdict == expected
-        assert found.limits == (("does not hold elsewhere",) if paper == WITHIN else ())
+        assert found.limits == (("elsewhere: does not hold",) if paper == WITHIN else ())
     assert {HOLDS, WITHIN, NOT} == OURS.keys()
 
 

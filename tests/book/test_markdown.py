@@ -16,6 +16,7 @@ from spectral.book.markdown import (
 )
 
 TEST = {
+    "quantity": "effective_size",
     "meaning": "Survivors.",
     "unit": "nodes",
     "against": "the teacher has 20",
@@ -119,7 +120,8 @@ def test_the_table_of_claims_says_what_they_stand_by_and_links_to_chapters():
     header, _, row = at_a_glance([two]).data.splitlines()
     assert header == "| claim | measured | verdict | what to take away | chapter |"
     assert row == (
-        "| It has the teacher's size. | 23.4 nodes [22.0,\u00a03.2·10⁻⁴]<br>– | **◐ holds within limits**<br>holds at "
+        "| It has the teacher's size. | effective size: 23.4 nodes [22.0,\u00a03.2·10⁻⁴]; the teacher has 20<br>"
+        "effective size: –; the teacher has 20 | **◐ holds within limits**<br>holds at "
         "every width in 1 of 3 cells | Count them. | {doc}`5 </book/05-size>` |"
     )
 

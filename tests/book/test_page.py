@@ -164,7 +164,14 @@ def test_tables_are_markdown(opened):
 @pytest.fixture
 def entries(monkeypatch) -> list[dict[str, Any]]:
     """Two claims as they could have been announced."""
-    test = {"meaning": "Survivors.", "unit": "nodes", "against": "20", "limit": "", "holds": [16.0, 25.0]}
+    test = {
+        "quantity": "effective_size",
+        "meaning": "Survivors.",
+        "unit": "nodes",
+        "against": "20",
+        "limit": "",
+        "holds": [16.0, 25.0],
+    }
     test |= {"measured": [20.0, 19.0, 21.0], "cells": [], "words": [], "sample": "30 × 1", "verdict": "holds"}
     beyond = test | {"limit": "by the product", "measured": [40.0, 39.0, 41.0], "verdict": "does not hold"}
     size = {"id": "size", "of": "paper", "statement": "It is.", "takeaway": "Count.", "chapter": "05-size"}
@@ -192,7 +199,7 @@ def test_every_claim_is_said(opened, said, entries):
         "tally.paper": "1 holds within limits",
         "tally.ours": "1 confirmed",
         "size.statement": "It is.",
-        "size.measured": f"{number}; {number}",
+        "size.measured": f"effective size: {number}; effective size: {number}",
         "size.verdict": "◐ holds within limits",
         "size.takeaway": "Count.",
         "size.limits": "does not hold by the product",
@@ -200,7 +207,7 @@ def test_every_claim_is_said(opened, said, entries):
         "size.2": number,
         "size.3": beyond,
         "lasso.statement": "So does that.",
-        "lasso.measured": number,
+        "lasso.measured": f"effective size: {number}",
         "lasso.verdict": "✔ confirmed",
         "lasso.takeaway": "Count.",
         "lasso.limits": "–",

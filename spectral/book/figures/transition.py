@@ -121,10 +121,10 @@ def sliding(
 def gains(sizes: np.ndarray, found: Mapping[str, Interval]) -> None:
     """Gain of the power law over the exponential, against the teacher's size: a panel for each window."""
     _, axes = plt.subplots(len(found), 1, figsize=(6, 2.6 * len(found)), sharex=True, squeeze=False)
-    for ax, (title, interval) in zip(axes[:, 0], found.items(), strict=True):
+    for index, (ax, (title, interval)) in enumerate(zip(axes[:, 0], found.items(), strict=True)):
         points(ax, sizes, interval, colour=ROLES["spectral"].colour)
-        reference(ax, 0, "both predict equally well")
-        ax.set(xscale="log", yscale="symlog", title=title, ylabel="gain per point")
+        reference(ax, 0, "" if index else "both predict equally well")
+        ax.set(xscale="log", title=title, ylabel="gain per point")
     axes[-1, 0].set_xlabel("teacher's nodes, $h_T$")
     _numbered(axes[-1, 0], "x", sizes)
 
