@@ -9,7 +9,7 @@ import torch
 from planted import SIZES, family, planted
 
 from spectral import ConfigError, ExperimentConfig
-from spectral.book import universality
+from spectral.book import transition, universality
 from spectral.book.transition import SHAPE
 from spectral.book.universality import Setting
 from spectral.lab.collection import Results
@@ -205,7 +205,7 @@ def test_nodes_are_found_in_each_of_some_settings(monkeypatch):
         Experiment("universal/three/20", "universal", "teacher", "spectral", config),
         Experiment("universal/two/20", "universal", "teacher", "spectral", replace(config, teachers=2)),
     ]
-    monkeypatch.setattr(universality, "found_in", lambda result: torch.tensor([4, 3, 4])[: result.config.teachers])
+    monkeypatch.setattr(transition, "found_in", lambda result: torch.tensor([4, 3, 4])[: result.config.teachers])
     results = Results(chosen, lambda one: SimpleNamespace(config=one.config))
     found, expected = universality.found(results, chosen), share(np.array([[1.0], [0.75], [1.0]]), 4)
     assert found.value.tolist() == pytest.approx([11 / 12, 7 / 8])

@@ -200,7 +200,7 @@ def test_claims_are_said_with_limits_and_numbers_and_have_to_be_announced(tmp_pa
     monkeypatch.setattr(COMMANDS, "ledger", lambda preset: judged(40.0))
     assert main(["claims", "--announce"]) == 0
     assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
-        "size holds within limits; does not hold by the product",
+        "size holds within limits; by the product: does not hold",
         "effective_size incoming 20.0 holds",
         "effective_size product 40.0 does not hold",
     ]
