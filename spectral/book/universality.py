@@ -204,16 +204,9 @@ def found(results: Results, chosen: Sequence[Experiment]) -> Interval:
 
 
 class Narrow(NamedTuple):
-    """Networks of few nodes beside a student.
+    """Networks of few nodes beside a student: their widths (N,) and errors; n_c, and the student's error with n_c.
 
-    Attributes
-    ----------
-    widths, errors:
-        Of these networks, (N,).
-    needed, error:
-        n_c of the student, and its error with n_c nodes.
-    reached:
-        The number of nodes with which the networks reach that error, see `spectral.book.transition.narrow_width`.
+    And the number of nodes with which they reach that error; see `spectral.book.transition.narrow_width`.
     """
 
     widths: np.ndarray
