@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from spectral.engine.plan import SAVE_EVERY
 from spectral.lab.config import ConfigError
 from spectral.lab.files import REPOSITORY, checksum, write_atomically
 from spectral.lab.presets import STUDENTS
+from spectral.stats.intervals import Interval
 
 STORED = REPOSITORY / "book" / "bench.json"
 
@@ -114,7 +115,7 @@ def tables(result: dict[str, Any]) -> dict[str, Table]:
         "step_cost_ratio": (
             f"Time of spectral steps over that of direct ones, {setting}, none dropped; mean [95 % interval]",
             ("ratio", "pairs"),
-            [("{mean:.3f} [{low:.3f}, {high:.3f}]".format(**ratio), f"{ratio['n']}")],
+            [(mean_text(ratio, 3), f"{ratio['n']}")],
         ),
         "torch_cost_ratio": _torch(result["torch_cost_ratio"]),
         "checkpoint": (
@@ -155,6 +156,11 @@ def number(value: float) -> str:
 def median_text(measured: Spread) -> str:
     """Median and range, as in ``18.0 [16.5, 19.1]``."""
     return f"{number(measured['median'])} [{number(measured['low'])}, {number(measured['high'])}]"
+
+
+def mean_text(ratio: Mapping[str, float], digits: int) -> str:
+    """Mean and interval of timings in pairs, as in ``1.01 [0.99, 1.03]``."""
+    return f"{Interval(ratio['mean'], ratio['low'], ratio['high']):.{digits}f}"
 
 
 def percentages(parts: dict[str, Spread]) -> dict[str, float]:
@@ -227,9 +233,8 @@ def _torch(ratio: dict[str, Any]) -> tuple[str, tuple[str, ...], Rows]:
         "What SpectralLinear costs in ordinary PyTorch: time of a step of one network over that with nn.Linear; "
         f"mean [95 % interval] of {ratio['cells'][0]['n']} pairs"
     )
-    text = "{mean:.2f} [{low:.2f}, {high:.2f}]"
     rows = [
-        (f"{batch:,}", *(text.format(**cells[batch, width]) for width in ratio["widths"])) for batch in ratio["batches"]
+        (f"{batch:,}", *(mean_text(cells[batch, width], 2) for width in ratio["widths"])) for batch in ratio["batches"]
     ]
     return title, ("patterns in a batch", *(f"{width:,} nodes" for width in ratio["widths"])), rows
 

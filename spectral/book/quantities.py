@@ -48,6 +48,7 @@ from spectral.stats.intervals import (
     Interval,
     Statistic,
     by_teacher,
+    geometric_mean,
     left_out,
     mean,
     ratio_of_means,
@@ -181,10 +182,6 @@ def over_everything(values: np.ndarray) -> Any:
 def over_widths(values: np.ndarray) -> Any:
     """Geometric mean over teachers, trials and widths."""
     return np.exp(np.log(values).mean())
-
-
-def _geometric(values: np.ndarray) -> Any:
-    return np.exp(np.log(values).mean((0, 1)))
 
 
 def _named_widths(widths: Sequence[int]) -> tuple[str, ...]:
@@ -344,7 +341,7 @@ def control_ratio(results: Results, *, change: Change) -> Measured:
     experiment = results.one(design="control", varied=change)
     width = experiment.config.student_hidden
     own = by_teacher(needed(results[experiment], "product"), experiment.config.teachers)
-    return Measured(own / _needed(results, "matched", "product", [width])[..., 0], _geometric, log=True)
+    return Measured(own / _needed(results, "matched", "product", [width])[..., 0], geometric_mean, log=True)
 
 
 # Errors
@@ -374,7 +371,7 @@ def test_error_ratio_by_width(
 ) -> Measured:
     """The same for every width."""
     ratios = _error_ratios(results, widths, student, control)
-    return Measured(ratios, _geometric, log=True, cells=_named_widths(widths))
+    return Measured(ratios, geometric_mean, log=True, cells=_named_widths(widths))
 
 
 def _error_ratios(results: Results, widths: Sequence[int], student: str, control: str) -> np.ndarray:

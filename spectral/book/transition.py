@@ -32,7 +32,7 @@ from spectral.lab.presets import BASE, Experiment, StudentKind
 from spectral.lab.results import Result, found_in
 from spectral.prune import node_scores, rank
 from spectral.stats.committees import pruning_curve
-from spectral.stats.intervals import Refused, by_teacher, slope_weights
+from spectral.stats.intervals import Refused, by_teacher, geometric_mean, slope_weights
 from spectral.stats.rise import at, held_out_gain, log_slope
 from spectral.students import as_student
 
@@ -346,5 +346,5 @@ def narrow_values(results: Results, base: Experiment) -> tuple[np.ndarray, np.nd
 
 def _over_narrow(values: np.ndarray, widths: np.ndarray) -> float:
     """Mean n_c over `narrow_width`, of n_c, the student's error and those of the networks, (T, K, 2 + N)."""
-    error, *errors = np.exp(np.log(values[..., 1:]).mean((0, 1)))
+    error, *errors = geometric_mean(values[..., 1:])
     return float(values[..., 0].mean() / narrow_width(np.array(errors), widths, error))
