@@ -38,8 +38,9 @@ class Student(CheckedModule):
         E.
     parametrization:
         "spectral" trains phi and lam_out of the first layer, "direct" trains phi alone (``w = -phi``).
-    train_phi, train_lam_in:
-        Variants of the spectral student: eigenvectors frozen at their start; eigenvalues of the inputs trained, too.
+    train_phi, train_lam_in, train_lam_second:
+        Variants of the spectral student: eigenvectors frozen at their start; eigenvalues of the inputs, or those of the
+        second layer's outputs, trained, too.
     activation:
         "relu", "tanh" or "erf".
     generators:
@@ -69,6 +70,7 @@ class Student(CheckedModule):
         activation: str = "relu",
         train_phi: bool = True,
         train_lam_in: bool = False,
+        train_lam_second: bool = False,
         generators: Sequence[Generator] | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -97,7 +99,7 @@ class Student(CheckedModule):
             student_hidden,
             teacher_second,
             members,
-            train_lam_out=False,
+            train_lam_out=train_lam_second,
             generator=generators,
             device=device,
             dtype=dtype,

@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 from spectral.activations import activation as lookup
 from spectral.engine.dropping import CHECK_EVERY, Roster
-from spectral.engine.plan import SAVE_EVERY, Checkpoint, Plan, adam, diverged, interruptible
+from spectral.engine.plan import SAVE_EVERY, Checkpoint, Plan, Recorded, diverged, interruptible, optimiser, penalties
 from spectral.measures import AT_ONCE, mse
-from spectral.penalties import penalised, shrink_rows
+from spectral.penalties import shrink_rows
 from spectral.prune import node_scores
 from spectral.streams import counted_orders
 from spectral.students import Student
@@ -32,14 +32,15 @@ from spectral.tasks import Patterns, Task
 
 def train_batch(
     student: Student, task: Task, keys: Tensor, plan: Plan, checkpoint: Checkpoint | None, bar: tqdm
-) -> tuple[Tensor, Tensor]:
-    """Train `student` in place; returns errors (R, 3, E) and scores (S, E, h_S) of the recorded epochs."""
-    optimiser = adam(student, plan.learning_rate)
-    penalties = penalised(student.first, plan.l2_phi, plan.l2_lam)
-    roster, sets = Roster(student, optimiser), (task.train, task.validation, task.test)
+) -> Recorded:
+    """Train `student` in place."""
+    chosen = optimiser(student, plan)
+    added = [] if plan.optimiser.rule == "adamw" else penalties(student, plan)
+    roster, sets = Roster(student, chosen), (task.train, task.validation, task.test)
     device, count = task.train.y.device, task.train.y.shape[1]
     errors: list[Tensor] = []
     scores: list[Tensor] = []
+    eigenvalues: list[Tensor] = []
     start = 0
     saved = None if checkpoint is None else checkpoint.load()
     if saved is not None:
@@ -47,7 +48,9 @@ def train_batch(
             raise ValueError("this run was begun by the kernel; finish it with loop='kernel', or delete its checkpoint")
         start = saved["epoch"] + 1
         roster.load_state(saved["roster"])
-        errors, scores = ([values.to(device) for values in saved[name]] for name in ("errors", "scores"))
+        errors, scores, eigenvalues = (
+            [values.to(device) for values in saved.get(name, [])] for name in ("errors", "scores", "eigenvalues")
+        )
     bar.update(student.members * max(0, start - 1))
     last_save = time.monotonic()
     try:
@@ -58,9 +61,9 @@ def train_batch(
                     resting = _resting(student, epoch) if plan.alternate else []
                     index = counted_orders(keys, epoch, count)
                     for xb, yb in shuffled_batches(task.train, index, plan.batch_size):
-                        seen += step(student, xb, yb, optimiser, penalties, resting)
+                        seen += step(student, xb, yb, chosen, added, resting)
                         if plan.group_lasso:
-                            _proximal_step(student, optimiser, plan.group_lasso)
+                            _proximal_step(student, chosen, plan.group_lasso)
                     _check_finite(seen, epoch, plan)
                     if plan.drop_dead and epoch % CHECK_EVERY == 0:
                         roster.check()
@@ -70,16 +73,19 @@ def train_batch(
                     _check_finite(errors[-1][0], epoch, plan)
                 if epoch in plan.scored:
                     scores.append(roster.expand(node_scores(student)))
+                    if plan.traced:
+                        eigenvalues.append(roster.expand(student.first.lam_out.detach()))
                 due = epoch < plan.epochs and time.monotonic() - last_save >= SAVE_EVERY
                 if checkpoint is not None and (stop[0] or due):
-                    checkpoint.save({"epoch": epoch, "roster": roster.state(), "errors": errors, "scores": scores})
+                    recorded = {"errors": errors, "scores": scores, "eigenvalues": eigenvalues}
+                    checkpoint.save({"epoch": epoch, "roster": roster.state(), **recorded})
                     last_save = time.monotonic()
                 if stop[0]:
                     raise KeyboardInterrupt
     finally:
         roster.restore()
     student.zero_grad(set_to_none=True)
-    return torch.stack(errors), torch.stack(scores)
+    return Recorded(torch.stack(errors), torch.stack(scores), torch.stack(eigenvalues) if plan.traced else None)
 
 
 def step(
@@ -92,7 +98,7 @@ def step(
 ) -> Tensor:
     """One step of `optimiser` on a minibatch (E, B, d), (E, B); returns the errors before it, shape (E,).
 
-    `penalties` are the factors and strengths of `spectral.penalties.penalised`; `resting` are factors that this step
+    `penalties` are factors and strengths as of `spectral.engine.plan.penalties`; `resting` are factors that this step
     leaves alone.
     """
     errors = loss_backward(student, x, y)
@@ -158,7 +164,7 @@ def _resting(student: Student, epoch: int) -> list[Tensor]:
 
 
 @torch.no_grad()
-def _proximal_step(student: Student, optimiser: torch.optim.Adam, strength: float) -> None:
+def _proximal_step(student: Student, optimiser: torch.optim.Optimizer, strength: float) -> None:
     """The group lasso's proximal step, in Adam's metric ``(sqrt(v) + eps) / lr``."""
     phi, state = student.first.phi, optimiser.state[student.first.phi]
     group = optimiser.param_groups[0]

@@ -38,6 +38,7 @@ TILE = np.uint64(320)
 """Distance of the rows of a tile, and the most patterns that it holds."""
 
 RELU, TANH, ERF = 0, 1, 2
+ADAM, ADAMW, SGD = 0, 1, 2
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -60,7 +61,7 @@ def compiled(function: Function) -> Function:
 
 
 class Numbers(NamedTuple):
-    """One array for each factor of a member: values, or what Adam remembers of their gradients.
+    """One array for each factor of a member: values, or what the optimiser remembers of their gradients.
 
     Shapes (h, d), (h,), (d,) and (m, h).
     """
@@ -79,7 +80,10 @@ class Rule(NamedTuple):
     learning_rate: float
     l2_phi: float
     l2_lam: float
+    l2_second: float
     group_lasso: float
+    optimiser: int
+    momentum: float
     beta1: float
     beta2: float
     eps: float
@@ -157,9 +161,9 @@ def train_epochs(
 ) -> int:
     """Train a member in place for the epochs from the first of `epochs` to the one before the second.
 
-    `x` (d, P), `y` (P,); `key` of `spectral.streams.order_keys`; `steps` (4,) is how often Adam has moved each factor,
-    `means` and `squares` are its memory. Sums of the batches' errors go to `losses`, one for each epoch. Returns the
-    next epoch, which comes sooner where `stop` (1,) is set or a loss is not finite.
+    `x` (d, P), `y` (P,); `key` of `spectral.streams.order_keys`; `steps` (4,) is how often each factor has been moved,
+    `means` and `squares` are the optimiser's memory. Sums of the batches' errors go to `losses`, one for each epoch.
+    Returns the next epoch, which comes sooner where `stop` (1,) is set or a loss is not finite.
     """
     count = len(y)
     order, hashes = np.empty(count, np.int64), np.empty((2, count), np.uint64)
@@ -434,9 +438,11 @@ def _update(
     phi: bool,
     lam: bool,
 ) -> None:
-    """Gradients of the factors by the chain rule, with the penalties', and Adam's step with them."""
+    """Gradients of the factors by the chain rule, with the penalties', and the optimiser's step with them."""
     g, (h, d), number = work.gradient, values.phi.shape, work.y.dtype.type
-    a, b = number(2 * rule.l2_phi), number(2 * rule.l2_lam)
+    a, b, c = number(0), number(0), number(0)
+    if rule.optimiser != ADAMW:
+        a, b, c = number(2 * rule.l2_phi), number(2 * rule.l2_lam), number(2 * rule.l2_second)
     for i in range(h):
         shared = number(0)
         for j in range(d):
@@ -451,28 +457,48 @@ def _update(
             g.lam_in[j] = b * values.lam_in[j] + shared
     for k in range(values.second.shape[0]):
         for i in range(h):
-            g.second[k, i] = work.g2_t[i, k] * rule.second_scale[k, i]
+            g.second[k, i] = work.g2_t[i, k] * rule.second_scale[k, i] + c * values.second[k, i]
     # A factor that rests does not count the step.
     if phi:
         steps[0] += 1
-        _adam(values.phi.ravel(), means.phi.ravel(), squares.phi.ravel(), g.phi.ravel(), steps[0], rule)
+        ravelled = values.phi.ravel(), means.phi.ravel(), squares.phi.ravel(), g.phi.ravel()
+        _step(*ravelled, steps[0], rule.l2_phi, rule)
         if rule.group_lasso > 0:
             _shrink_rows(values.phi, squares.phi, steps[0], rule)
     if lam and rule.train_lam_out:
         steps[1] += 1
-        _adam(values.lam_out, means.lam_out, squares.lam_out, g.lam_out, steps[1], rule)
+        _step(values.lam_out, means.lam_out, squares.lam_out, g.lam_out, steps[1], rule.l2_lam, rule)
     if lam and rule.train_lam_in:
         steps[2] += 1
-        _adam(values.lam_in, means.lam_in, squares.lam_in, g.lam_in, steps[2], rule)
+        _step(values.lam_in, means.lam_in, squares.lam_in, g.lam_in, steps[2], rule.l2_lam, rule)
     if rule.train_second:
         steps[3] += 1
-        _adam(values.second.ravel(), means.second.ravel(), squares.second.ravel(), g.second.ravel(), steps[3], rule)
+        outgoing = values.second.ravel(), means.second.ravel(), squares.second.ravel(), g.second.ravel()
+        _step(*outgoing, steps[3], rule.l2_second, rule)
 
 
 @_part
-def _adam(value: np.ndarray, mean: np.ndarray, square: np.ndarray, gradient: np.ndarray, step: int, rule: Rule) -> None:
-    """One step of Adam on a factor, as PyTorch takes it."""
+def _step(
+    value: np.ndarray,
+    mean: np.ndarray,
+    square: np.ndarray,
+    gradient: np.ndarray,
+    step: int,
+    strength: float,
+    rule: Rule,
+) -> None:
+    """One step on a factor as PyTorch takes it; `strength` is that of its penalty, which AdamW decouples."""
     number = value.dtype.type
+    if rule.optimiser == SGD:
+        again, rate = number(rule.momentum), number(rule.learning_rate)
+        for i in range(len(value)):
+            mean[i] = again * mean[i] + gradient[i]
+            value[i] -= rate * mean[i]
+        return
+    if rule.optimiser == ADAMW:
+        left = number(1 - 2 * rule.learning_rate * strength)
+        for i in range(len(value)):
+            value[i] *= left
     rate = number(rule.learning_rate / (1 - rule.beta1**step))
     spread = number(1 / math.sqrt(1 - rule.beta2**step))
     keep1, keep2, eps = number(rule.beta1), number(rule.beta2), number(rule.eps)

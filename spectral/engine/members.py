@@ -23,12 +23,13 @@ from tqdm import tqdm
 
 from spectral.engine import kernel
 from spectral.engine.dropping import CHECK_EVERY, Roster
-from spectral.engine.plan import ADAM_BETAS, ADAM_EPS, SAVE_EVERY, Checkpoint, Plan, adam, diverged, interruptible
+from spectral.engine.plan import ADAM_BETAS, SAVE_EVERY, Checkpoint, Plan, Recorded, diverged, interruptible, optimiser
 from spectral.prune import node_scores
 from spectral.students import Student
 from spectral.tasks import Patterns, Task
 
 ACTIVATIONS = {"relu": kernel.RELU, "tanh": kernel.TANH, "erf": kernel.ERF}
+OPTIMISERS = {"adam": kernel.ADAM, "adamw": kernel.ADAMW, "sgd": kernel.SGD}
 
 STRETCH = 50
 """Epochs that a member trains for before anything else can happen to it."""
@@ -65,8 +66,8 @@ class Apprentice:
     ----------
     epoch:
         Epochs done; -1 before the start was recorded.
-    errors, scores:
-        What was recorded, (3,) and (1, h_S) for each epoch.
+    errors, scores, eigenvalues:
+        What was recorded, (3,), (1, h_S) and, of a traced training, (1, h_S) for each epoch.
     """
 
     def __init__(self, student: Student, task: Task, index: int, key: int, plan: Plan) -> None:
@@ -74,17 +75,18 @@ class Apprentice:
         self.student = student.member(index)
         self.errors: list[Tensor] = []
         self.scores: list[Tensor] = []
+        self.eigenvalues: list[Tensor] = []
         self._sets = tuple(
             Patterns(patterns.x[index], patterns.y[index]) for patterns in (task.train, task.validation, task.test)
         )
         self._key = key
-        optimiser = adam(self.student, plan.learning_rate)
+        chosen = optimiser(self.student, plan)
         for parameter in self.student.parameters():
             if parameter.requires_grad:
                 zeros = torch.zeros_like(parameter)
-                optimiser.state[parameter] = {"step": torch.zeros(()), "exp_avg": zeros, "exp_avg_sq": zeros.clone()}
-        self._memory = optimiser.state
-        self._roster = Roster(self.student, optimiser, repack_below=1.0)
+                chosen.state[parameter] = {"step": torch.zeros(()), "exp_avg": zeros, "exp_avg_sq": zeros.clone()}
+        self._memory = chosen.state
+        self._roster = Roster(self.student, chosen, repack_below=1.0)
         self._numbers()
 
     @property
@@ -119,11 +121,13 @@ class Apprentice:
 
     def state(self) -> dict[str, Any]:
         """All there is to go on from."""
-        return {"epoch": self.epoch, "roster": self._roster.state(), "errors": self.errors, "scores": self.scores}
+        recorded = {name: getattr(self, name) for name in ("errors", "scores", "eigenvalues")}
+        return {"epoch": self.epoch, "roster": self._roster.state(), **recorded}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from where `state` was taken."""
         self.epoch, self.errors, self.scores = state["epoch"], list(state["errors"]), list(state["scores"])
+        self.eigenvalues = list(state.get("eigenvalues", []))
         self._roster.load_state(state["roster"])
         self._numbers()
 
@@ -197,6 +201,8 @@ class Apprentice:
                 raise diverged([self.index], epoch, self.plan.learning_rate)
         if epoch in self.plan.scored:
             self.scores.append(self._roster.expand(node_scores(self.student)))
+            if self.plan.traced:
+                self.eigenvalues.append(self._roster.expand(self.student.first.lam_out.detach().clone()))
 
     def _parameters(self) -> list[Tensor]:
         first, second = self.student.first, self.student.second
@@ -224,10 +230,13 @@ class Apprentice:
             learning_rate=plan.learning_rate,
             l2_phi=plan.l2_phi,
             l2_lam=plan.l2_lam,
+            l2_second=plan.l2_second,
             group_lasso=plan.group_lasso,
+            optimiser=OPTIMISERS[plan.optimiser.rule],
+            momentum=plan.optimiser.momentum,
             beta1=ADAM_BETAS[0],
             beta2=ADAM_BETAS[1],
-            eps=ADAM_EPS,
+            eps=plan.optimiser.eps,
             train_phi=phi,
             train_lam_out=lam_out,
             train_lam_in=lam_in,
@@ -246,8 +255,8 @@ def _columns(patterns: Patterns) -> tuple[np.ndarray, np.ndarray]:
 
 def train_members(
     student: Student, task: Task, keys: Tensor, plan: Plan, checkpoint: Checkpoint | None, bar: tqdm
-) -> tuple[Tensor, Tensor]:
-    """Train `student` in place; returns errors (R, 3, E) and scores (S, E, h_S) of the recorded epochs."""
+) -> Recorded:
+    """Train `student` in place."""
     members = [Apprentice(student, task, index, int(key), plan) for index, key in enumerate(keys)]
     saved = None if checkpoint is None else checkpoint.load()
     if saved is not None:
@@ -264,7 +273,8 @@ def train_members(
             member.restore(student)
     errors = torch.stack([torch.stack(member.errors) for member in members], -1)
     scores = torch.cat([torch.stack(member.scores) for member in members], 1)
-    return errors.to(student.first.phi.dtype), scores
+    eigenvalues = torch.cat([torch.stack(member.eigenvalues) for member in members], 1) if plan.traced else None
+    return Recorded(errors.to(student.first.phi.dtype), scores, eigenvalues)
 
 
 def side_by_side(members: Sequence[Apprentice], checkpoint: Checkpoint | None, bar: tqdm) -> None:

@@ -13,17 +13,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from spectral.penalties import penalised
 from spectral.students import Student
 from spectral.tasks import Task
 
 ADAM_BETAS = (0.9, 0.999)
 ADAM_EPS = 1e-7
+
+Rule = Literal["adam", "adamw", "sgd"]
 
 SAVE_EVERY = 30.0
 """Seconds between two checkpoints."""
@@ -53,6 +56,47 @@ def diverged(members: Iterable[int], epoch: int, learning_rate: float) -> Traini
 
 
 @dataclass(frozen=True)
+class Optimiser:
+    """What turns gradients into steps.
+
+    Attributes
+    ----------
+    rule:
+        "adam" and "sgd" add the penalties' gradients to the loss's. "adamw" leaves them out, and instead shrinks each
+        penalised factor by ``1 - 2 learning_rate strength`` at every step (Loshchilov and Hutter, ICLR 2019).
+    momentum:
+        Of "sgd": the part of the last step that is taken again.
+    eps:
+        What Adam adds to the root of its mean squared gradient.
+
+    Raises
+    ------
+    ValueError
+        At construction, if the rule is unknown, or a number is impossible or of no use to the rule.
+    """
+
+    rule: Rule = "adam"
+    momentum: float = 0.0
+    eps: float = ADAM_EPS
+
+    def __post_init__(self) -> None:
+        if self.rule not in get_args(Rule):
+            raise ValueError(f"optimiser must be one of {', '.join(get_args(Rule))}; got {self.rule!r}")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must lie from 0 (included) to 1 (excluded), not {self.momentum}")
+        if not (math.isfinite(self.eps) and self.eps > 0):
+            raise ValueError(f"adam_eps must be a finite number above 0, not {self.eps}")
+        if self.momentum and self.rule != "sgd":
+            raise ValueError(f"momentum is a number of sgd; {self.rule} has its own, got {self.momentum}")
+        if self.eps != ADAM_EPS and self.rule == "sgd":
+            raise ValueError(f"adam_eps is a number of adam and adamw; sgd has none, got {self.eps}")
+
+
+ADAM = Optimiser()
+"""The paper's."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """The arguments of `spectral.engine.train.train` that say how to train; see there.
 
@@ -72,6 +116,9 @@ class Plan:
     drop_dead: bool
     record_at: Iterable[int] | None = None
     scores_at: Iterable[int] | None = None
+    l2_second: float = 0.0
+    optimiser: Optimiser = ADAM
+    traced: bool = False
 
     def __post_init__(self) -> None:
         for label, count in (("epochs", self.epochs), ("batch_size", self.batch_size)):
@@ -79,7 +126,7 @@ class Plan:
                 raise ValueError(f"{label} must be a whole number of at least 1, not {count!r}")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"learning_rate must be a finite number above 0, not {self.learning_rate}")
-        for label in ("l2_phi", "l2_lam", "group_lasso"):
+        for label in ("l2_phi", "l2_lam", "l2_second", "group_lasso"):
             strength = getattr(self, label)
             if not (math.isfinite(strength) and strength >= 0):
                 raise ValueError(f"{label} must be a finite number of at least 0, not {strength}")
@@ -136,8 +183,18 @@ class Plan:
             raise ValueError(
                 "group_lasso needs a direct student: its proximal step acts on weights, not on their factors"
             )
+        if self.group_lasso and self.optimiser.rule != "adam":
+            raise ValueError(f"group_lasso needs adam, in whose metric its step is taken; got {self.optimiser.rule}")
         if self.alternate and not (student.first.phi.requires_grad and student.first.lam_out.requires_grad):
             raise ValueError("alternate needs a spectral student whose eigenvectors and eigenvalues are both trained")
+
+
+class Recorded(NamedTuple):
+    """What a loop hands back: errors (R, 3, E), scores and, of a traced training, eigenvalues (S, E, h_S)."""
+
+    errors: Tensor
+    scores: Tensor
+    eigenvalues: Tensor | None
 
 
 def epochs_to_record(epochs: int, count: int = 30) -> tuple[int, ...]:
@@ -150,6 +207,27 @@ def adam(module: nn.Module, learning_rate: float) -> torch.optim.Adam:
     """PyTorch's Adam, with the constants of the public code, over what is trained of `module`."""
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     return torch.optim.Adam(parameters, lr=learning_rate, betas=ADAM_BETAS, eps=ADAM_EPS, fused=True)
+
+
+def penalties(student: Student, plan: Plan) -> list[tuple[Tensor, float]]:
+    """The factors of both layers that are penalised, each with its strength."""
+    return [
+        *penalised(student.first, plan.l2_phi, plan.l2_lam),
+        *penalised(student.second, plan.l2_second, plan.l2_lam),
+    ]
+
+
+def optimiser(student: Student, plan: Plan) -> torch.optim.Optimizer:
+    """PyTorch's optimiser over what is trained of `student`."""
+    parameters, chosen = [p for p in student.parameters() if p.requires_grad], plan.optimiser
+    if chosen.rule == "sgd":
+        return torch.optim.SGD(parameters, lr=plan.learning_rate, momentum=chosen.momentum)
+    options: dict[str, Any] = {"lr": plan.learning_rate, "betas": ADAM_BETAS, "eps": chosen.eps, "fused": True}
+    if chosen.rule == "adam":
+        return torch.optim.Adam(parameters, **options)
+    strength = {id(factor): value for factor, value in penalties(student, plan)}
+    groups = [{"params": [p], "weight_decay": 2 * strength[id(p)]} for p in parameters]
+    return torch.optim.AdamW(groups, **options)
 
 
 @contextmanager

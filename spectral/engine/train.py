@@ -1,4 +1,4 @@
-r"""Training: Adam on mean squared error plus the split penalty, each member by itself.
+r"""Training: Adam, or another rule, on mean squared error plus the split penalty, each member by itself.
 
 For each member: ``mean_B (y_student - y)^2 + l2_phi |phi|^2 + l2_lam |lam_out|^2``, minibatches reshuffled every
 epoch, the last partial batch kept (arXiv:2310.12612 and its public code: Adam with eps = 1e-7, learning rate
@@ -23,11 +23,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from spectral.engine.batched import train_batch
-from spectral.engine.plan import Checkpoint, Plan, TrainingDiverged, epochs_to_record
+from spectral.engine.plan import ADAM, Checkpoint, Optimiser, Plan, TrainingDiverged, epochs_to_record
 from spectral.students import Student
 from spectral.tasks import Task
 
-__all__ = ["Checkpoint", "History", "Loop", "TrainingDiverged", "epochs_to_record", "train", "which_loop"]
+__all__ = ["Checkpoint", "History", "Loop", "Optimiser", "TrainingDiverged", "epochs_to_record", "train", "which_loop"]
 
 Loop = Literal["kernel", "torch"]
 
@@ -46,6 +46,9 @@ class History:
         The S epochs whose scores were recorded.
     scores:
         Node scores, the norms of the incoming weights, shape (S, E, h_S).
+    eigenvalues:
+        Those of the first layer at the same epochs, zero for nodes that have left, (S, E, h_S), of a traced training;
+        else None.
     """
 
     epochs: tuple[int, ...]
@@ -54,6 +57,7 @@ class History:
     test_mse: Tensor
     score_epochs: tuple[int, ...]
     scores: Tensor
+    eigenvalues: Tensor | None = None
 
 
 def which_loop(student: Student) -> Loop:
@@ -85,11 +89,14 @@ def train(
     l2_phi: float,
     l2_lam: float,
     keys: Tensor,
+    l2_second: float = 0.0,
     group_lasso: float = 0.0,
+    optimiser: Optimiser = ADAM,
     alternate: bool = False,
     drop_dead: bool = False,
     record_at: Iterable[int] | None = None,
     scores_at: Iterable[int] | None = None,
+    traced: bool = False,
     progress: bool | None = None,
     loop: Loop | None = None,
     checkpoint: Checkpoint | None = None,
@@ -101,9 +108,13 @@ def train(
     keys:
         The members' keys for the order of their patterns, int64 (E,), on the patterns' device; see
         `spectral.streams.order_keys`.
+    l2_second:
+        Strength of a penalty on the phi of the second layer. (Its eigenvalues have `l2_lam`, where they are trained.)
     group_lasso:
         Strength of a penalty ``group_lasso * sum_i |w_i|`` on the first layer's rows, taken as a proximal step after
         each of Adam's, in Adam's own metric. Zero for none.
+    optimiser:
+        The rule of the steps and its numbers, the learning rate apart.
     alternate:
         Whether phi rests in every second epoch, and the first layer's eigenvalues in the others.
     drop_dead:
@@ -111,6 +122,8 @@ def train(
     record_at, scores_at:
         Epochs at which to record errors and scores, from 0 to `epochs`, which is always recorded; default
         `epochs_to_record` for the first, the same as the first for the second.
+    traced:
+        Whether the eigenvalues of the first layer are recorded along with the scores.
     progress:
         Whether to show a progress bar; None shows it on a terminal only.
     loop:
@@ -139,6 +152,9 @@ def train(
         drop_dead=drop_dead,
         record_at=record_at,
         scores_at=scores_at,
+        l2_second=l2_second,
+        optimiser=optimiser,
+        traced=traced,
     )
     plan.check(student, task, keys)
     loop = which_loop(student) if loop is None else loop
@@ -153,14 +169,15 @@ def train(
     with tqdm(total=epochs * student.members, desc="epochs", leave=False, disable=off) as bar:
         try:
             if loop == "torch":
-                errors, scores = train_batch(student, task, keys, plan, checkpoint, bar)
+                recorded = train_batch(student, task, keys, plan, checkpoint, bar)
             else:
                 from spectral.engine.members import train_members
 
-                errors, scores = train_members(student, task, keys, plan, checkpoint, bar)
+                recorded = train_members(student, task, keys, plan, checkpoint, bar)
         except KeyboardInterrupt:
             if checkpoint is not None:
                 bar.write("interrupted; the same command goes on from here", file=sys.stderr)
             raise
-    train_mse, validation_mse, test_mse = errors.unbind(1)
-    return History(plan.recorded, train_mse, validation_mse, test_mse, plan.scored, scores)
+    train_mse, validation_mse, test_mse = recorded.errors.unbind(1)
+    seen = train_mse, validation_mse, test_mse, plan.scored, recorded.scores, recorded.eigenvalues
+    return History(plan.recorded, *seen)

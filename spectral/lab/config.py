@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
 from spectral.activations import ACTIVATIONS
+from spectral.engine.plan import ADAM_EPS, Optimiser, Rule
 from spectral.penalties import balanced_strength
 from spectral.streams import Member
 from spectral.students import Parametrization
@@ -32,10 +33,14 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "inputs": get_args(InputKind),
     "dtype": ("float32", "float64"),
     "trained": ("both", "eigenvalues", "alternate"),
+    "optimiser": get_args(Rule),
 }
 
 
-_MAY_BE_ZERO = ("teacher_seed", "student_second", "seed", "l2_phi", "l2_lam", "group_lasso", "label_noise")
+_MAY_BE_ZERO = (
+    *("teacher_seed", "student_second", "seed", "l2_phi", "l2_lam", "l2_second", "group_lasso", "label_noise"),
+    "momentum",
+)
 
 
 Twin = Literal["published", "matched", "lasso"]
@@ -115,6 +120,19 @@ class ExperimentConfig:
     label_noise:
         Standard deviation of Gaussian noise on the training answers, in units of their root mean square. Validation
         and test answers are clean.
+    optimiser, momentum, adam_eps:
+        "adam", "adamw" (whose penalties are decoupled) or "sgd"; the momentum of the latter; epsilon of the former.
+    l2_second:
+        Strength of the penalty on the weights of the student's second layer, which the paper leaves alone.
+    lam_start:
+        What lam_out starts at; a direct student keeps it.
+    phi_start:
+        What phi is multiplied with at the start.
+    train_lam_second:
+        Whether the eigenvalues of the second layer's nodes are trained (and penalised) along with the first layer's.
+        PyTorch's loop trains such students; the kernel does not know them.
+    traced:
+        Whether eigenvalues are kept along with the scores, at four times as many epochs.
 
     Raises
     ------
@@ -157,6 +175,14 @@ class ExperimentConfig:
     dtype: str = "float32"
     seed: int = 0
     label_noise: float = 0.0
+    optimiser: str = "adam"
+    momentum: float = 0.0
+    adam_eps: float = ADAM_EPS
+    l2_second: float = 0.0
+    lam_start: float = 1.0
+    phi_start: float = 1.0
+    train_lam_second: bool = False
+    traced: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -191,11 +217,18 @@ class ExperimentConfig:
                 "activation must be tanh or erf for a linear teacher: its answers have both signs, and the sum of a "
                 "relu student's second layer is never negative; got 'relu'"
             )
-        if self.parametrization == "direct" and (self.trained != "both" or self.train_lam_in):
+        if self.parametrization == "direct" and (self.trained != "both" or self.train_lam_in or self.train_lam_second):
             raise ConfigError(
-                "trained and train_lam_in are choices for spectral students; a direct one has no eigenvalues to train: "
-                f"got trained = {self.trained!r}, train_lam_in = {self.train_lam_in}"
+                "trained, train_lam_in and train_lam_second are choices for spectral students; a direct one has no "
+                f"eigenvalues to train: got trained = {self.trained!r}, train_lam_in = {self.train_lam_in}, "
+                f"train_lam_second = {self.train_lam_second}"
             )
+        try:
+            chosen = self.steps_by
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        if self.group_lasso and chosen.rule != "adam":
+            raise ConfigError(f"group_lasso is a step in Adam's metric; optimiser must be adam, got {chosen.rule!r}")
         if self.parametrization == "spectral" and self.group_lasso:
             raise ConfigError(
                 f"group_lasso must be 0 for spectral students; got {self.group_lasso}. Theirs is made by l2_phi and "
@@ -238,6 +271,11 @@ class ExperimentConfig:
         return self.student_second or self.teacher_second
 
     @property
+    def steps_by(self) -> Optimiser:
+        """What turns gradients into steps."""
+        return Optimiser(self.optimiser, self.momentum, self.adam_eps)  # type: ignore[arg-type]
+
+    @property
     def members(self) -> list[Member]:
         """All students of the run, teacher by teacher, and trial by trial within a teacher."""
         seeds = range(self.teacher_seed, self.teacher_seed + self.teachers)
@@ -262,7 +300,10 @@ class ExperimentConfig:
         }
         if settings not in changes:
             raise unknown_name("direct twin", settings, changes)
-        plain: dict[str, Any] = {"parametrization": "direct", "trained": "both", "train_lam_in": False}
+        plain: dict[str, Any] = {
+            **{"parametrization": "direct", "trained": "both"},
+            **{"train_lam_in": False, "train_lam_second": False},
+        }
         return replace(self, **plain | changes[settings])
 
     def changed(self, *, everything: bool = False) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def make_student(
 ) -> Student:
     """The untrained students of an experiment, or of some `members` of it."""
     members = config.members if members is None else members
-    return Student(
+    student = Student(
         config.input_dim,
         config.student_hidden,
         config.second_nodes,
@@ -67,10 +67,15 @@ def make_student(
         activation=config.activation,
         train_phi=config.trained != "eigenvalues",
         train_lam_in=config.train_lam_in,
+        train_lam_second=config.train_lam_second,
         generators=member_streams(members, "initial"),
         device=check_device(device),
         dtype=getattr(torch, config.dtype),
     )
+    with torch.no_grad():
+        student.first.lam_out.fill_(config.lam_start)
+        student.first.phi.mul_(config.phi_start)
+    return student
 
 
 def prepare(
@@ -129,12 +134,15 @@ def compute(
         learning_rate=config.learning_rate,
         l2_phi=config.l2_phi,
         l2_lam=config.l2_lam,
+        l2_second=config.l2_second,
+        optimiser=config.steps_by,
         group_lasso=config.group_lasso,
         alternate=config.trained == "alternate",
         keys=keys,
         drop_dead=config.drop_dead,
         record_at=record_at,
         scores_at=scores_at,
+        traced=config.traced,
         progress=progress,
         loop=loop,
         checkpoint=checkpoint,

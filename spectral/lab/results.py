@@ -66,7 +66,7 @@ class Result:
     alive:
         Nodes whose score is above 0.05 of their member's largest, bool (E, h_S).
     history:
-        Errors at some thirty epochs, scores at ten.
+        Errors at some thirty epochs, scores at ten; of a traced run scores and eigenvalues at forty.
     train_mse, validation_mse, test_mse:
         After the last epoch, shape (E,).
     test_power:
@@ -146,6 +146,8 @@ class Result:
                 student.first.lam_out.copy_(self.lam_out[list(chosen)])
             if "lam_in" in self._weights:
                 student.first.lam_in.copy_(self._weights["lam_in"][rows])
+            if "lam_second" in self._weights:
+                student.second.lam_out.copy_(self._weights["lam_second"][rows])
             for parameter, packed in (
                 (student.first.phi, self._weights["phi"]),
                 (student.second.phi.mT, self._weights["second_phi"]),
@@ -223,7 +225,7 @@ def _train_and_save(
             result = compute(
                 config,
                 device=device,
-                scores_at=score_epochs(config.epochs),
+                scores_at=score_epochs(config.epochs, config.traced),
                 record_at=epochs_to_record(config.epochs),
                 progress=progress,
                 loop=loop,
@@ -244,9 +246,13 @@ def _train_and_save(
     store.save(name, arrays, describe(config, device) | source | checkpoint.spent() | how)
 
 
-def score_epochs(epochs: int) -> tuple[int, ...]:
-    """Ten epochs at most: 0, and nine from a fortieth of the run to its end, evenly spaced in the logarithm."""
-    return tuple(sorted({0, *np.geomspace(max(1, epochs / 40), epochs, 9).round().astype(int).tolist()}))
+def score_epochs(epochs: int, traced: bool = False) -> tuple[int, ...]:
+    """Ten epochs at most: 0, and nine from a fortieth of the run to its end, evenly spaced in the logarithm.
+
+    Of a `traced` run 40: 0, and 39 from the first epoch on.
+    """
+    first, count = (1, 39) if traced else (max(1, epochs / 40), 9)
+    return tuple(sorted({0, *np.geomspace(first, epochs, count).round().astype(int).tolist()}))
 
 
 def record(result: Trained) -> Arrays:
@@ -286,6 +292,10 @@ def record(result: Trained) -> Arrays:
     }
     if config.train_lam_in:
         tensors["lam_in"] = student.first.lam_in[kept]
+    if config.train_lam_second:
+        tensors["lam_second"] = student.second.lam_out[kept]
+    if history.eigenvalues is not None:
+        tensors["eigenvalue_history"] = history.eigenvalues
     return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
 
 
@@ -298,6 +308,7 @@ def _from_arrays(config: ExperimentConfig, arrays: Mapping[str, np.ndarray], pro
         t["test_mse"],
         tuple(t["score_epochs"].tolist()),
         t["score_history"],
+        t.get("eigenvalue_history"),
     )
     return Result(
         config=config,
@@ -313,7 +324,7 @@ def _from_arrays(config: ExperimentConfig, arrays: Mapping[str, np.ndarray], pro
         sweeps={kind: t[f"sweep_{kind}"] for kind in SWEPT},
         kept=tuple(t["kept"].tolist()),
         provenance=provenance,
-        _weights={name: t[name] for name in ("node", "phi", "second_phi", "lam_in") if name in t},
+        _weights={name: t[name] for name in ("node", "phi", "second_phi", "lam_in", "lam_second") if name in t},
     )
 
 

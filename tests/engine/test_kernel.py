@@ -41,6 +41,11 @@ VARIANTS = {
     "one batch": {"batch_size": 200},
     "noise": {"label_noise": 0.3},
     "committee": {"teacher": "committee", "activation": "erf", "teacher_second": 1},
+    "adamw": {"optimiser": "adamw", "l2_second": 0.01},
+    "adamw, direct, large eps": {"optimiser": "adamw", "parametrization": "direct", "adam_eps": 1e-3},
+    "sgd": {"optimiser": "sgd", "l2_second": 0.01, "train_lam_in": True},
+    "momentum": {"optimiser": "sgd", "momentum": 0.9, "trained": "alternate"},
+    "large eps": {"adam_eps": 1e-3, "lam_start": 0.5, "phi_start": 2.0},
 }
 
 

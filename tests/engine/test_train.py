@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from spectral import Student, TrainingDiverged, compute
 from spectral.engine import batched, members
 from spectral.engine.batched import loss_backward, shuffled_batches
-from spectral.engine.train import epochs_to_record, train
+from spectral.engine.train import Optimiser, epochs_to_record, train
 from spectral.lab.experiment import prepare
 from spectral.measures import mse
 from spectral.penalties import split_l2
@@ -92,6 +92,42 @@ def test_one_step_of_adam_by_hand(toy, loop):
     assert torch.equal(toy.first.phi[0, 1], before.first.phi[0, 1])  # node 1 is silent on this pattern
 
 
+@LOOPS
+@pytest.mark.parametrize("rule", [Optimiser("sgd"), Optimiser("sgd", 0.5), Optimiser("adamw"), Optimiser()])
+def test_what_a_node_without_gradient_does(small, loop, rule):
+    """By hand: with SGD and AdamW a factor shrinks by a part of itself at each step, with Adam by the learning rate."""
+    task, student = prepare(small)
+    rate, strengths = 0.005, {"phi": 0.5, "lam_out": 0.3}
+    task = replace(task, train=Patterns(task.train.x, torch.zeros_like(task.train.y)))
+    with torch.no_grad():
+        student.second.phi.zero_().requires_grad_(False)  # silent: the answers are right, and nothing is learned
+        student.first.phi.copy_(torch.linspace(1, 2, student.first.phi.numel()).view_as(student.first.phi))
+    start = {name: getattr(student.first, name).detach().clone() for name in strengths}
+    steps = 3
+    fit(small, task, student, loop=loop, optimiser=rule, l2_phi=0.5, l2_lam=0.3, epochs=steps, batch_size=200)
+    for name, strength in strengths.items():
+        left = 1 - 2 * rate * strength
+        ratio = {
+            ("sgd", 0.0): left**steps,
+            # x' = x - v', v' = m v + r x: three steps of it from v = 0
+            ("sgd", 0.5): recursion(2 * rate * strength, 0.5, steps),
+            ("adamw", 0.0): left**steps,
+        }
+        found = getattr(student.first, name).detach()
+        if rule.rule == "adam":
+            torch.testing.assert_close(found, start[name] - steps * rate, rtol=0, atol=1e-4)
+        else:
+            torch.testing.assert_close(found, start[name] * ratio[rule.rule, rule.momentum], rtol=1e-12, atol=0)
+
+
+def recursion(pull, momentum, steps):
+    x, v = 1.0, 0.0
+    for _ in range(steps):
+        v = momentum * v + pull * x
+        x -= v
+    return x
+
+
 def test_in_the_torch_loop_a_member_depends_on_its_company_by_rounding_only(small):
     """float64, 200 steps (50 epochs of 4): alone against in a batch of three within 1e-12."""
     task, student = prepare(small)
@@ -162,6 +198,25 @@ def test_variants_train_what_they_say(small):
     assert not torch.equal(eigenvalues.lam_out, start.first.lam_out)
     both = compute(replace(small, train_lam_in=True)).student.first
     assert (both.lam_in != 0).all()
+    second = compute(replace(small, train_lam_second=True)).student.second
+    assert (second.lam_out != 1).all()
+    frozen = compute(
+        replace(small, parametrization="direct", lam_start=0.5, phi_start=2.0, learning_rate=1e-12)
+    ).student
+    assert (frozen.first.lam_out == 0.5).all()
+    torch.testing.assert_close(frozen.first.weight, start.first.weight, rtol=0, atol=1e-9)
+
+
+@LOOPS
+def test_a_traced_training_records_eigenvalues(small, loop):
+    """The same training, with |lam| |phi| = score at every epoch, and the eigenvalues that are there at the end."""
+    plain, traced = compute(small, loop=loop), compute(replace(small, traced=True), loop=loop)
+    assert plain.history.eigenvalues is None
+    assert torch.equal(plain.history.scores, traced.history.scores)
+    assert (traced.history.eigenvalues[0] == 1).all()
+    assert torch.equal(traced.history.eigenvalues[-1], traced.student.first.lam_out)
+    norms = traced.student.first.phi.norm(dim=-1) * traced.student.first.lam_out.abs()
+    torch.testing.assert_close(traced.history.scores[-1], norms, rtol=1e-12, atol=0)
 
 
 def test_group_lasso_ends_where_its_objective_is_stationary(small):
@@ -368,6 +423,7 @@ def test_a_diverging_loss_names_member_epoch_and_rate(small, loop):
         ({"record_at": [5]}, r"record_at must name epochs from 0 to 2; got \[2, 5\]"),
         ({"scores_at": [-1]}, r"scores_at must name epochs from 0 to 2; got \[-1, 2\]"),
         ({"group_lasso": 0.1}, "group_lasso needs a direct student"),
+        ({"l2_second": -1.0}, "l2_second must be a finite number of at least 0, not -1"),
         ({"group_lasso": -0.1}, "group_lasso must be a finite number of at least 0, not -0.1"),
     ],
 )

@@ -62,6 +62,17 @@ def test_direct_twins():
         ),
         ({"label_noise": -0.1}, "label_noise must be at least 0; got -0.1"),
         ({"dtype": "float16"}, "dtype must be one of float32, float64"),
+        ({"optimiser": "rmsprop"}, "optimiser must be one of adam, adamw, sgd; got 'rmsprop'"),
+        ({"momentum": 0.9}, "momentum is a number of sgd; adam has its own, got 0.9"),
+        ({"optimiser": "sgd", "momentum": 1.0}, r"momentum must lie from 0 \(included\) to 1 \(excluded\), not 1.0"),
+        ({"optimiser": "sgd", "adam_eps": 1e-3}, "adam_eps is a number of adam and adamw; sgd has none, got 0.001"),
+        ({"adam_eps": 0}, "adam_eps must be above 0; got 0"),
+        ({"phi_start": 0}, "phi_start must be above 0; got 0"),
+        ({"parametrization": "direct", "train_lam_second": True}, "a direct one has no eigenvalues to train"),
+        (
+            {"parametrization": "direct", "group_lasso": 0.1, "optimiser": "sgd"},
+            "group_lasso is a step in Adam's metric; optimiser must be adam, got 'sgd'",
+        ),
     ],
 )
 def test_impossible_values_fail_at_construction(changes, message):
@@ -72,7 +83,7 @@ def test_impossible_values_fail_at_construction(changes, message):
 def test_unknown_names_come_with_the_closest():
     with pytest.raises(ConfigError, match=r"unknown parameter 'studnt_hidden'; did you mean 'student_hidden'\?"):
         ExperimentConfig.from_mapping({"studnt_hidden": 100})
-    with pytest.raises(ConfigError, match=r"unknown parameter 'zzz'\. Known: activation, batch_size"):
+    with pytest.raises(ConfigError, match=r"unknown parameter 'zzz'\. Known: activation, adam_eps, batch_size"):
         ExperimentConfig.from_mapping({"zzz": 1})
     with pytest.raises(FrozenInstanceError):
         ExperimentConfig().trials = 3  # type: ignore[misc]
@@ -92,18 +103,23 @@ def test_every_field_moves_the_hash_and_nothing_else_does():
         "train_lam_in": True,
         "inputs": "uniform",
         "label_noise": 0.1,
+        "optimiser": "adamw",
+        "train_lam_second": True,
+        "traced": True,
+        "l2_second": 0.01,
     }
-    direct = config.direct_twin()
+    direct, sgd = config.direct_twin(), replace(config, optimiser="sgd")
     assert replace(direct, group_lasso=0.1).hash() != direct.hash()
+    assert replace(sgd, momentum=0.9).hash() != sgd.hash()
     hashes = {config.hash()}
     for field in fields(config):
-        if field.name == "group_lasso":  # seen above
+        if field.name in ("group_lasso", "momentum"):  # seen above
             continue
         value = getattr(config, field.name)
         number = value + 1 if type(value) is int else value
         other = others.get(field.name, number / 2 if type(value) is float else number)
         hashes.add(replace(config, **{field.name: other}).hash())
-    assert len(hashes) == len(fields(config))  # one less field was changed, and the default is one
+    assert len(hashes) == len(fields(config)) - 1  # two fields less were changed, and the default is one
 
 
 def test_a_second_layer_has_the_teachers_width_unless_it_has_its_own():
@@ -128,7 +144,10 @@ def test_results_keep_their_names():
     """A default that changes must move the engine version, since hashes leave defaults out."""
     assert ExperimentConfig().hash() == "2a70365a0e94"
     assert ExperimentConfig(student_hidden=40, l2_lam=0.0).hash() == "026ee649749c"
-    later = ("label_noise", "student_second")  # results that do not name these had none, and the teacher's number
+    later = [  # results that do not name these were trained as if they named the default
+        *("label_noise", "student_second", "optimiser", "momentum", "adam_eps", "l2_second", "lam_start", "phi_start"),
+        *("train_lam_second", "traced"),
+    ]
     named = {name: value for name, value in ExperimentConfig().changed(everything=True).items() if name not in later}
     values = json.dumps(named, sort_keys=True)
     assert hashlib.sha256(values.encode()).hexdigest()[:12] == "492343421cd8"

@@ -107,6 +107,8 @@ def test_scores_are_kept_of_ten_epochs_at_most(epochs):
         {"trained": "alternate"},
         {"activation": "tanh", "dtype": "float32"},
         {"student_second": 5},
+        {"train_lam_second": True},
+        {"parametrization": "direct", "lam_start": 0.5, "phi_start": 2.0},
     ],
 )
 @pytest.mark.parametrize("nodes_leave", [False, True])
