@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-import spectral.book.transition  # noqa: F401  its quantities are registered by importing it
+import spectral.book.mechanism
+import spectral.book.transition  # noqa: F401  their quantities are registered by importing them
 from spectral.bench.tables import STORED as BENCH
 from spectral.bench.tables import load
 from spectral.book.quantities import QUANTITIES, Evidence

@@ -5,7 +5,7 @@ preset   what it is for
 =======  ====================================================================================================
 smoke    Does everything run? Seconds; the numbers mean nothing.
 laptop   Two minutes on two cores, from nothing: fewer teachers, widths and epochs, the physics right.
-paper    The paper's scale and what the book reports: a student of each of 30 teachers, of 20 for universality.
+paper    The paper's scale and what the book reports: a student of each of 30 teachers, of 20 for universality and why.
 =======  ====================================================================================================
 
 Names are paths: ``grid/spectral/200`` is the spectral student of 200 nodes in the main grid, and
@@ -37,12 +37,15 @@ class Experiment:
     design:
         What it belongs to: "grid", "one-teacher", "m" (the second layer's width), "variant", "long", "universal" or
         "crowded" (settings of the universal ones once more, with one thing changed), "control" (the published direct
-        student with one of its settings changed) or "narrow" (conventional networks of few nodes, see `Universal`).
+        student with one of its settings changed), "narrow" (conventional networks of few nodes, see `Universal`) or
+        "why" (students from which one thing after the other is taken, see `Why`).
     varied:
         What sets it apart within its design: a field of its configuration, "teacher" (size and inputs), "committee",
-        "penalties" (both), or the name of a variant.
+        "penalties" (both), the name of a variant, or what an experiment on "why" intervenes in: "l2" (the strengths of
+        both penalties), "rule" (of the steps), "adam_eps", "steps" (learning rate and epochs), "start" (of the
+        factors), "layers" (which factors of which layer are trained or penalised), or "published" (nothing).
     student:
-        One of `STUDENTS`, or "narrow".
+        One of `STUDENTS`, or "narrow"; "matched" for all conventional ones of "why".
     config:
         What is computed.
     base:
@@ -108,6 +111,39 @@ class Universal:
 
 
 @dataclass(frozen=True)
+class Why:
+    """Sizes of the experiments on why nodes die: what is changed of a student of `width` nodes, one after the other.
+
+    Attributes
+    ----------
+    teachers:
+        One student of each; all experiments have the same ones.
+    l2_phi, l2_lam:
+        The two penalties, each of the first with each of the second.
+    longer:
+        Times the usual epochs, in the experiments on the rule of the steps.
+    eps, rates:
+        Of Adam; each learning rate comes with the usual epochs, a `longer`-th and `longer` times as many.
+    phi_starts, lam_starts:
+        At what the factors start; eigenvalues that do so are trained, or frozen.
+    l2_second:
+        Penalty on the second layer.
+    """
+
+    common: dict[str, Any]
+    teachers: int
+    width: int
+    l2_phi: tuple[float, ...]
+    l2_lam: tuple[float, ...]
+    eps: tuple[float, ...]
+    rates: tuple[float, ...]
+    phi_starts: tuple[float, ...]
+    lam_starts: tuple[float, ...]
+    l2_second: tuple[float, ...]
+    longer: int = 4
+
+
+@dataclass(frozen=True)
 class Preset:
     """Sizes of the book's experiments.
 
@@ -127,6 +163,8 @@ class Preset:
         Epochs of the experiments on training time.
     universal:
         Of the experiments on universality.
+    why:
+        Of those on why nodes die.
     """
 
     common: dict[str, Any]
@@ -138,6 +176,7 @@ class Preset:
     width: int
     long: int
     universal: Universal
+    why: Why
 
 
 PRESETS = {
@@ -168,6 +207,19 @@ PRESETS = {
             lighter=(0.1,),
             narrow=((20, 10),),
             narrow_parts=(0.5, 1.0),
+        ),
+        why=Why(
+            common={"epochs": 2, "patterns": 1_000, "test_patterns": 500},
+            teachers=2,
+            width=30,
+            l2_phi=(0.0, 0.0005, 0.01),
+            l2_lam=(0.0, 0.0005, 0.01),
+            eps=(1e-3,),
+            rates=(0.02,),
+            phi_starts=(0.1,),
+            lam_starts=(0.3,),
+            l2_second=(0.01,),
+            longer=2,
         ),
     ),
     "laptop": Preset(
@@ -200,6 +252,19 @@ PRESETS = {
             denser=2,
             longer=2,
         ),
+        why=Why(
+            common={"epochs": 600},
+            teachers=3,
+            width=40,
+            l2_phi=(0.0, 0.0005, 0.01),
+            l2_lam=(0.0, 0.0005, 0.01),
+            eps=(1e-3,),
+            rates=(0.02,),
+            phi_starts=(0.1,),
+            lam_starts=(0.3,),
+            l2_second=(0.01,),
+            longer=2,
+        ),
     ),
     "paper": Preset(
         common={"epochs": 2_000},
@@ -229,6 +294,18 @@ PRESETS = {
             narrow=tuple((size, dim) for size in (20, 40, 80, 160) for dim in (5, 10)),
             narrow_parts=(0.06, 0.09, 0.13, 0.2, 0.3, 0.45, 0.7, 1.0, 1.4),
         ),
+        why=Why(
+            common={"epochs": 2_000},
+            teachers=20,
+            width=100,
+            l2_phi=(0.0, 5e-4, 0.00224, 0.01, 0.0447),
+            l2_lam=(0.0, 1.12e-4, 5e-4, 0.00223, 0.01),
+            eps=(1e-9, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3),
+            rates=(0.00125, 0.005, 0.02),
+            phi_starts=(0.1, 0.3, 3.0),
+            lam_starts=(0.1, 0.3, 3.0),
+            l2_second=(5e-4, 0.01),
+        ),
     ),
 }
 
@@ -238,6 +315,9 @@ GRID_SEED, TEACHER_SEED, TEACHER_ALONE = 3107, 1000, 1100
 UNIVERSAL_SEED, UNIVERSAL_TEACHERS, COMMITTEES = 3108, 1200, 1700
 """For universality: base seed; seed of the first teacher of the grid, where each setting has teachers of its own; seed
 of the first committee."""
+
+WHY_SEED, WHY_TEACHERS = 3110, 1850
+"""For why nodes die: base seed; seed of the first teacher."""
 
 BASE, COMMITTEE_DIM = (20, 10), 20
 """(h_T, d) of the teachers that everything else is varied for, the paper's; inputs of the committees."""
@@ -320,6 +400,7 @@ def _experiments(p: Preset) -> Iterator[Experiment]:
         value, base = getattr(config, name), f"grid/published/{p.width}"
         yield Experiment(f"control/{name}={value:g}/{p.width}", "control", name, "published", config, base)
     yield from _universal(p.universal)
+    yield from _why(p.why)
 
 
 def _universal(u: Universal) -> Iterator[Experiment]:
@@ -389,6 +470,54 @@ def _universal(u: Universal) -> Iterator[Experiment]:
             yield Experiment(
                 f"narrow/h_T={size},d={dim}/{width}", "narrow", "student_hidden", "narrow", config, of.name
             )
+
+
+def _why(w: Why) -> Iterator[Experiment]:
+    design: dict[str, Any] = {"seed": WHY_SEED, "teacher_seed": WHY_TEACHERS, "teachers": w.teachers, "trials": 1}
+    usual = ExperimentConfig(student_hidden=w.width, traced=True, **design, **w.common)
+    plain, epochs = replace(usual, traced=False), usual.epochs
+    direct = replace(plain, parametrization="direct")
+    rules: dict[str, dict[str, Any]] = {
+        "adamw": {"optimiser": "adamw"},
+        "momentum": {"optimiser": "sgd", "momentum": 0.9, "learning_rate": 0.01},
+    }
+
+    def named(label: str, varied: str, config: ExperimentConfig) -> Experiment:
+        student = "matched" if config.parametrization == "direct" else "spectral"
+        base = f"why/published/{w.width}" if label != varied else ""
+        return Experiment(f"why/{label}/{w.width}", "why", varied, student, config, base)
+
+    yield named("published", "published", usual)
+    for a in w.l2_phi:
+        for b in w.l2_lam:
+            if (a, b) != (usual.l2_phi, usual.l2_lam):
+                yield named(f"a={a:g},b={b:g}", "l2", replace(plain, l2_phi=a, l2_lam=b))
+    yield named("direct", "layers", replace(direct, traced=True))
+    for rule, changes in rules.items():
+        yield named(rule, "rule", replace(usual, **changes))
+        yield named(f"{rule},b=0", "rule", replace(plain, l2_lam=0.0, **changes))
+        yield named(f"{rule},a=0", "rule", replace(plain, l2_phi=0.0, **changes))
+        yield named(f"{rule},direct", "rule", replace(direct, **changes))
+        yield named(f"{rule},longer", "rule", replace(plain, epochs=w.longer * epochs, **changes))
+    yield named("adamw,times 10", "rule", replace(plain, l2_phi=0.1, l2_lam=0.005, **rules["adamw"]))
+    yield named("sgd", "rule", replace(plain, optimiser="sgd", learning_rate=0.1))
+    for eps in w.eps:
+        yield named(f"eps={eps:g}", "adam_eps", replace(plain, adam_eps=eps))
+    for rate in w.rates:
+        for count in (epochs // w.longer, epochs, w.longer * epochs):
+            if (rate, count) != (usual.learning_rate, epochs):
+                changed = replace(plain, learning_rate=rate, epochs=max(1, count))
+                yield named(f"rate={rate:g},epochs={changed.epochs}", "steps", changed)
+    for start in w.phi_starts:
+        yield named(f"phi={start:g}", "start", replace(plain, phi_start=start))
+    for start in w.lam_starts:
+        yield named(f"lam={start:g}", "start", replace(plain, lam_start=start))
+        yield named(f"frozen={start:g}", "start", replace(direct, lam_start=start))
+    yield named("lam_in", "layers", replace(plain, train_lam_in=True))
+    yield named("lam_second", "layers", replace(plain, train_lam_second=True))
+    for strength in w.l2_second:
+        yield named(f"second={strength:g}", "layers", replace(plain, l2_second=strength))
+        yield named(f"direct,second={strength:g}", "layers", replace(direct, l2_second=strength))
 
 
 def _travelled(config: ExperimentConfig) -> float:

@@ -18,6 +18,9 @@ SECONDS_PER_PATTERN, SECONDS_PER_PRODUCT, SECONDS_PER_SMOOTH = 25e-9, 1.6e-11, 2
 """Cost on one core of a pattern in an epoch: by itself, for each multiplication or addition of a node's products, and
 for each node whose activation is not relu."""
 
+TORCH_LOOP = 8
+"""Times as long as the kernel."""
+
 
 @dataclass
 class Outcome:
@@ -34,14 +37,16 @@ def expected_seconds(config: ExperimentConfig) -> float:
     Where nodes die and leave, most of the training is done at a little more than the teacher's width.
     """
     width = float(config.student_hidden)
-    if config.drop_dead and (config.parametrization == "spectral" or config.group_lasso):
+    leave = config.optimiser == "adam" and (config.parametrization == "spectral" or config.group_lasso)
+    if config.drop_dead and leave:
         width = min(width, 1.3 * config.teacher_hidden + 0.15 * width)
     each = SECONDS_PER_PRODUCT * (4 * config.input_dim + 6 * config.second_nodes)
     if config.activation != "relu":
         each += SECONDS_PER_SMOOTH
     members = len(config.members)
     patterns = members * config.epochs * config.train_patterns
-    return patterns * (SECONDS_PER_PATTERN + width * each) / min(members, 2)
+    loop = TORCH_LOOP if config.train_lam_second else 1
+    return loop * patterns * (SECONDS_PER_PATTERN + width * each) / min(members, 2)
 
 
 def sweep(
