@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+import spectral.book.asked
 import spectral.book.mechanism
 import spectral.book.transition  # noqa: F401  their quantities are registered by importing them
 from spectral.bench.tables import STORED as BENCH

@@ -37,8 +37,9 @@ class Experiment:
     design:
         What it belongs to: "grid", "one-teacher", "m" (the second layer's width), "variant", "long", "universal" or
         "crowded" (settings of the universal ones once more, with one thing changed), "control" (the published direct
-        student with one of its settings changed), "narrow" (conventional networks of few nodes, see `Universal`) or
-        "why" (students from which one thing after the other is taken, see `Why`).
+        student with one of its settings changed), "narrow" (conventional networks of few nodes, see `Universal`),
+        "why" (students from which one thing after the other is taken, see `Why`) or "together" (several students of
+        each teacher, see `Together`).
     varied:
         What sets it apart within its design: a field of its configuration, "teacher" (size and inputs), "committee",
         "penalties" (both), the name of a variant, or what an experiment on "why" intervenes in: "l2" (the strengths of
@@ -144,6 +145,28 @@ class Why:
 
 
 @dataclass(frozen=True)
+class Together:
+    """Sizes of the experiments that ask several students of each teacher, of all four kinds.
+
+    Attributes
+    ----------
+    teachers, trials, widths:
+        How many teachers of the usual size, students of each, and their nodes.
+    map_teachers, map_trials, sizes, dims:
+        The same of teachers of other sizes h_T and inputs d, whose students have five times their nodes.
+    """
+
+    common: dict[str, Any]
+    teachers: int
+    trials: int
+    widths: tuple[int, ...]
+    map_teachers: int
+    map_trials: int
+    sizes: tuple[int, ...]
+    dims: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Preset:
     """Sizes of the book's experiments.
 
@@ -165,6 +188,8 @@ class Preset:
         Of the experiments on universality.
     why:
         Of those on why nodes die.
+    together:
+        Of those that ask several students.
     """
 
     common: dict[str, Any]
@@ -177,6 +202,7 @@ class Preset:
     long: int
     universal: Universal
     why: Why
+    together: Together
 
 
 PRESETS = {
@@ -220,6 +246,16 @@ PRESETS = {
             lam_starts=(0.3,),
             l2_second=(0.01,),
             longer=2,
+        ),
+        together=Together(
+            common={"epochs": 2, "patterns": 1_000, "test_patterns": 500},
+            teachers=2,
+            trials=3,
+            widths=(25, 30),
+            map_teachers=2,
+            map_trials=2,
+            sizes=(5, 10),
+            dims=(5,),
         ),
     ),
     "laptop": Preset(
@@ -265,6 +301,16 @@ PRESETS = {
             l2_second=(0.01,),
             longer=2,
         ),
+        together=Together(
+            common={"epochs": 600},
+            teachers=3,
+            trials=3,
+            widths=(40, 100),
+            map_teachers=3,
+            map_trials=2,
+            sizes=(10,),
+            dims=(5, 10),
+        ),
     ),
     "paper": Preset(
         common={"epochs": 2_000},
@@ -306,6 +352,16 @@ PRESETS = {
             lam_starts=(0.1, 0.3, 3.0),
             l2_second=(5e-4, 0.01),
         ),
+        together=Together(
+            common={"epochs": 2_000},
+            teachers=6,
+            trials=5,
+            widths=(60, 200, 500),
+            map_teachers=4,
+            map_trials=3,
+            sizes=(10, 20, 40),
+            dims=(5, 10, 20),
+        ),
     ),
 }
 
@@ -318,6 +374,9 @@ of the first committee."""
 
 WHY_SEED, WHY_TEACHERS = 3110, 1850
 """For why nodes die: base seed; seed of the first teacher."""
+
+TOGETHER_SEED, TOGETHER_TEACHERS = 3111, 1900
+"""For students asked together: base seed; seed of the first teacher. Each setting of the map has its own teachers."""
 
 BASE, COMMITTEE_DIM = (20, 10), 20
 """(h_T, d) of the teachers that everything else is varied for, the paper's; inputs of the committees."""
@@ -401,6 +460,7 @@ def _experiments(p: Preset) -> Iterator[Experiment]:
         yield Experiment(f"control/{name}={value:g}/{p.width}", "control", name, "published", config, base)
     yield from _universal(p.universal)
     yield from _why(p.why)
+    yield from _together(p.together)
 
 
 def _universal(u: Universal) -> Iterator[Experiment]:
@@ -518,6 +578,23 @@ def _why(w: Why) -> Iterator[Experiment]:
     for strength in w.l2_second:
         yield named(f"second={strength:g}", "layers", replace(plain, l2_second=strength))
         yield named(f"direct,second={strength:g}", "layers", replace(direct, l2_second=strength))
+
+
+def _together(t: Together) -> Iterator[Experiment]:
+    usual = ExperimentConfig(
+        seed=TOGETHER_SEED, teacher_seed=TOGETHER_TEACHERS, teachers=t.teachers, trials=t.trials, **t.common
+    )
+    for width in t.widths:
+        for student, twin in twins(replace(usual, student_hidden=width)).items():
+            yield Experiment(f"together/{student}/{width}", "together", "student_hidden", student, twin)
+    cells = [(size, dim) for size in t.sizes for dim in t.dims]
+    for index, (size, dim) in enumerate(cells):
+        shape: dict[str, Any] = {"teacher_hidden": size, "input_dim": dim, "student_hidden": 5 * size}
+        seed = TOGETHER_TEACHERS + t.teachers + t.map_teachers * index
+        config = replace(usual, teachers=t.map_teachers, trials=t.map_trials, teacher_seed=seed, **shape)
+        for student, twin in twins(config).items():
+            name = f"together/{student},h_T={size},d={dim}/{5 * size}"
+            yield Experiment(name, "together", "teacher", student, twin)
 
 
 def _travelled(config: ExperimentConfig) -> float:

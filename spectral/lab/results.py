@@ -38,7 +38,8 @@ SWEPT: tuple[ScoreKind, ...] = ("incoming", "product")
 """Scores in whose order the nodes of every member were pruned."""
 
 KEEP_MEMBERS = 5
-KEEP_NUMBERS = 130_000
+KEEP_NUMBERS, KEEP_TOGETHER = 130_000, 400_000
+"""The second where several teachers have several students each, which are there to be compared with each other."""
 
 Trainer = Callable[[ExperimentConfig, Checkpoint], Arrays]
 
@@ -333,7 +334,8 @@ def _kept(config: ExperimentConfig) -> list[int]:
     count = config.teachers * config.trials
     if config.parametrization == "direct":
         numbers = config.student_hidden * (config.input_dim + config.second_nodes)
-        count = min(count, max(KEEP_MEMBERS, KEEP_NUMBERS // numbers))
+        most = KEEP_TOGETHER if config.teachers > 1 and config.trials > 1 else KEEP_NUMBERS
+        count = min(count, max(KEEP_MEMBERS, most // numbers))
     order = [teacher * config.trials + trial for trial in range(config.trials) for teacher in range(config.teachers)]
     return sorted(order[:count])
 

@@ -206,6 +206,35 @@ def estimate(values: np.ndarray, statistic: Statistic = mean, *, log: bool = Fal
         return Interval(value[()], unknown[()], unknown[()], f"{values.shape[0]} × {values.shape[1]}")
 
 
+def estimate_pairs(matrix: ArrayLike, *, level: float = LEVEL) -> Interval:
+    """The mean over all pairs of different units of a matrix (U, U), with one unit after the other left out.
+
+    For what is measured between any two of U units, both ways, as how much two students have in common. With fewer than
+    `LEAST` + 1 units, the fewest of which one can be left out and pairs remain that scatter, the value alone.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square, has one unit, or an entry off its diagonal is not finite.
+    """
+    array = np.asarray(matrix, float)
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2:
+        raise ValueError(f"there must be a square matrix of two or more units; got shape {array.shape}")
+    between = ~np.eye(len(array), dtype=bool)
+    if not np.isfinite(array[between]).all():
+        raise ValueError("an entry between two units is not finite")
+
+    def statistic(units: np.ndarray) -> Any:
+        chosen = units[:, 0].astype(int)
+        return array[np.ix_(chosen, chosen)][between[np.ix_(chosen, chosen)]].mean()
+
+    units = np.arange(len(array))[:, None]
+    if len(array) <= LEAST:
+        value = float(statistic(units))
+        return Interval(value, np.nan, np.nan, f"{len(array)} units")
+    return estimate(units, statistic, level=level)
+
+
 def geometric_mean(values: np.ndarray) -> Any:
     """Over teachers and trials: of what differs by factors."""
     return np.exp(np.log(values).mean((0, 1)))
