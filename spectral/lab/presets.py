@@ -15,6 +15,7 @@ looked at before the rules of the book's claims were written down.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -395,7 +396,12 @@ def experiments(preset: str) -> list[Experiment]:
     """
     if preset not in PRESETS:
         raise unknown_name("preset", preset, PRESETS)
-    return list(_experiments(PRESETS[preset]))
+    return list(_all(preset))
+
+
+@functools.cache
+def _all(preset: str) -> tuple[Experiment, ...]:
+    return tuple(_experiments(PRESETS[preset]))
 
 
 def configurations(preset: str) -> dict[str, ExperimentConfig]:

@@ -3,8 +3,10 @@
 import pytest
 from worlds import (
     World,
+    balanced,
     erring,
     exponential,
+    extra,
     fading,
     falling,
     heavy,
@@ -12,6 +14,7 @@ from worlds import (
     perfect,
     positive,
     scaled,
+    scattered,
     split,
     stranger,
     surplus,
@@ -58,8 +61,23 @@ SPLIT = World({"published": split, "matched": split, "lasso": split})
 
 TRANSITION = World({"universal": falling()})
 NARROW = {"narrow": erring(0.5)}
-MANY = {"teachers": 20}
+MANY, SEVERAL = {"teachers": 20}, {"trials": 5}
+NAMED = {"b=0": "a=0.01,b=0", "a=0": "a=0,b=0.0005"}
 COSTS = {"step": 1.03, "torch": 1.03}
+
+
+def more(*labels: str) -> World:
+    """Half as many nodes again in some experiments on why nodes die."""
+    return World({f"why/{NAMED.get(label, label)}/100": heavy(ten) for label in labels})
+
+
+def asked(*students: str, by=None) -> World:
+    """Several students of each teacher, all perfect but for these, which by default have ten nodes more in common."""
+    return World(dict.fromkeys(students, by or extra(ten)), SEVERAL)
+
+
+TRUSTED = {"lasso": scattered, "spectral": stranger, "matched": stranger}
+"""Students that agree on what is not their teacher."""
 
 Fault = tuple[World | dict, World | dict, str]
 
@@ -151,6 +169,37 @@ FAULTS: dict[str, list[Fault]] = {
         (World(changes=MANY), World({"universal/activation=tanh/100": split}, MANY), WITHIN),
     ],
     "form": [(TRANSITION, World({"universal": exponential}), NOT)] * 3,
+    "hidden-lasso": [
+        (more("b=0"), World(), NOT),
+        (World(), more("a=0.0005,b=0.01"), WITHIN),
+        (more("momentum,b=0"), World(), NOT),
+        (World({"why": balanced}), World(), NOT),
+    ],
+    "adaptive-ridge": [
+        (more("a=0"), World(), NOT),
+        (more("adamw"), World(), NOT),
+        (more("momentum"), World(), NOT),
+        (World({"why/adamw/100": split}), World(), NOT),
+        (World({"why/momentum/100": split}), World(), NOT),
+        (more("momentum,longer"), World(), NOT),
+        (World(), more("eps=0.001"), WITHIN),
+        (World(), more("direct"), NOT),
+    ],
+    "vanish": [(World({"why/direct/100": fading}), World(), NOT)],
+    "together": [
+        (asked(), asked("published"), NOT),
+        (asked(), asked("published", by=stranger), NOT),
+        (asked(), asked("published"), NOT),
+        (asked(), asked("published", by=extra(wide)), NOT),
+        (asked(), asked("published"), NOT),
+        (asked(), asked("matched"), NOT),
+        (asked(), asked("spectral"), NOT),
+        (asked(), asked("together/published,h_T=40,d=5/200"), WITHIN),
+    ],
+    "certificate": [
+        (asked(), asked("together", by=stranger), NOT),
+        (asked("lasso", by=scattered), World(TRUSTED, SEVERAL), NOT),
+    ],
 }
 
 CASES = [(claim.id, index) for claim in CLAIMS.values() for index in range(len(claim.tests))]

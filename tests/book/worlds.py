@@ -125,6 +125,34 @@ def positive(config: ExperimentConfig, teacher: Teacher) -> Made:
     return Made(made.first.abs(), made.second)
 
 
+def balanced(config: ExperimentConfig, teacher: Teacher) -> Made:
+    """Perfect, with incoming weights as long as makes both penalties of an eigenvalue of one equal."""
+    made = perfect(config, teacher)
+    norm = made.first.norm(dim=-1, keepdim=True)
+    length = (config.l2_lam / config.l2_phi) ** 0.5 if config.l2_phi else 1.0
+    scale = torch.where(norm > 0, length / norm, 1.0)
+    return Made(made.first * scale, made.second / scale.mT)
+
+
+def extra(nodes: Callable[[ExperimentConfig], int]) -> Maker:
+    """Perfect, with some more nodes of full strength, in directions that are the same for all students."""
+
+    def make(config: ExperimentConfig, teacher: Teacher) -> Made:
+        made, size, more = perfect(config, teacher), config.teacher_hidden, nodes(config)
+        common = torch.randn(more, made.first.shape[-1], generator=torch.Generator().manual_seed(5))
+        made.first[:, size : size + more] = common * made.first.norm(dim=-1).max() / common.norm(dim=-1, keepdim=True)
+        made.second[..., size : size + more] = made.second.abs().amax()
+        return made
+
+    return make
+
+
+def scattered(config: ExperimentConfig, teacher: Teacher) -> Made:
+    """Students of random nodes, each of its own."""
+    made = perfect(config, teacher)
+    return replace(made, first=torch.randn(made.first.shape, generator=torch.Generator().manual_seed(6)))
+
+
 def weak(config: ExperimentConfig, teacher: Teacher) -> Made:
     """Perfect, with a gauge in which half of the nodes have a score next to nothing."""
     made, half = perfect(config, teacher), config.teacher_hidden // 2
@@ -193,13 +221,25 @@ class World:
         return result(experiment.config, maker)
 
 
+class Sweeping(SimpleNamespace):
+    """A result whose sweeps are made when they are first asked for: most of the time that a world takes."""
+
+    def __init__(self, swept: Callable[[], dict[str, Tensor]], **known: object) -> None:
+        super().__init__(**known)
+        self._swept = swept
+
+    @cached_property
+    def sweeps(self) -> dict[str, Tensor]:
+        return self._swept()
+
+
 _TASKS: dict[tuple, Task] = {}
 
 
 def task_of(config: ExperimentConfig) -> Task:
     """Teachers and patterns; students of all widths have the same."""
     key = (config.teacher, config.activation, config.teacher_hidden, config.teacher_second, config.input_dim)
-    key = (*key, config.teacher_seed, config.teachers, config.test_patterns)
+    key = (*key, config.teacher_seed, config.teachers, config.trials, config.test_patterns)
     if key not in _TASKS:
         _TASKS[key] = draw_task(config)
     return _TASKS[key]
@@ -218,13 +258,15 @@ def result(config: ExperimentConfig, maker: Maker) -> SimpleNamespace:
         student.second.phi.copy_(-made.second)
     power = task.test.y.square().mean(-1)
     scores = {kind: node_scores(student, kind) for kind in SWEPT}
-    if made.growth is None:
-        sweeps = {kind: prune_sweep(student, task.test, rank(scores[kind])) for kind in SWEPT}
-    else:
+
+    def swept() -> dict[str, Tensor]:
+        if made.growth is None:
+            return {kind: prune_sweep(student, task.test, rank(scores[kind])) for kind in SWEPT}
         factor = 1 + 0.02 * torch.randn(members, 1, generator=torch.Generator().manual_seed(0))
-        sweeps = {kind: power[:, None] * made.growth.expand(members, -1) * factor for kind in SWEPT}
-        for sweep in sweeps.values():
-            sweep[:, 0] = power
+        sweep = power[:, None] * made.growth.expand(members, -1) * factor
+        sweep[:, 0] = power
+        return dict.fromkeys(SWEPT, sweep)
+
     spread = 1 + 0.02 * torch.randn(members, generator=torch.Generator().manual_seed(1))
     error = mse(student, task.test) if made.errors is None else made.errors * power * spread
     every = range(members)
@@ -232,13 +274,13 @@ def result(config: ExperimentConfig, maker: Maker) -> SimpleNamespace:
     def of(chosen):
         return every if chosen is None else chosen
 
-    return SimpleNamespace(
+    return Sweeping(
+        swept,
         config=config,
         scores=scores["incoming"],
         product=scores["product"],
         by=scores.__getitem__,
         alive=survivors(scores["incoming"]),
-        sweeps=sweeps,
         test_mse=error.clamp_min(1e-12),
         test_power=power,
         kept=tuple(every),

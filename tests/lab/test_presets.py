@@ -52,10 +52,14 @@ def test_presets_have_the_same_experiments_at_their_own_sizes(preset):
         "control": 3,
         "universal": sum(1 for name in configurations(preset) if name.startswith("universal/")),
         "narrow": sum(1 for name in configurations(preset) if name.startswith("narrow/")),
+        "why": sum(1 for name in configurations(preset) if name.startswith("why/")),
+        "together": 4 * (len(p.together.widths) + len(p.together.sizes) * len(p.together.dims)),
     }
     for name, config in configurations(preset).items():
         design, student, width = name.split("/")
-        direct = student in STUDENTS[1:] or design in ("control", "narrow")
+        direct = student.split(",")[0] in STUDENTS[1:] or design in ("control", "narrow")
+        if design == "why":
+            direct = "direct" in student or "frozen" in student
         assert config.student_hidden == int(width)
         assert config.parametrization == ("direct" if direct else "spectral")
     m = {name.split("/")[0]: config.teacher_second for name, config in configurations(preset).items()}
@@ -73,7 +77,7 @@ def test_paper_is_the_paper_s_scale():
             config = paper[f"one-teacher/{student}/{width}"]
             assert (config.teachers, config.trials) == (1, 30)
     for name, config in paper.items():
-        if name.startswith(("universal/", "narrow/")):
+        if name.startswith(("universal/", "narrow/", "why/", "together/")):
             continue
         assert config.epochs == (8_438 if name.startswith("control/epochs") else 8_000 if "long/" in name else 2_000)
         assert len(config.members) == 30
@@ -90,11 +94,14 @@ def test_paper_keeps_away_from_seeds_that_were_looked_at():
     The ledger names the ones there are.
     """
     members = {member for config in configurations("paper").values() for member in config.members}
-    assert {member.seed for member in members} == {3107, 3108}
+    assert {member.seed for member in members} == {3107, 3108, 3110, 3111}
     expected = {*range(1000, 1030), 1100, *range(1200, 1680), *range(1700, 1740)}
-    assert {member.teacher_seed for member in members} == expected
+    later = {*range(1850, 1870), *range(1900, 1942)}
+    assert {member.teacher_seed for member in members} == expected | later
     header = " ".join(LEDGER.read_text().replace("\n#", "").split())
     assert "(seeds 1000 to 1029, 1100, 1200 to 1679 and 1700 to 1739) and their base seeds (3107 and 3108)" in header
+    assert "chapter 12 have teachers 1850 to 1869 and base seed 3110" in header
+    assert "Those of chapter 13 have teachers 1900 to 1941 and base seed 3111" in header
     designs = ("grid/spectral/200", "one-teacher/spectral/200", "universal/h_T=20,d=10/100")
     teachers = [{member.teacher_seed for member in configurations("paper")[name].members} for name in designs]
     assert sum(map(len, teachers)) == len(set.union(*teachers))
@@ -112,9 +119,10 @@ def test_controls_differ_from_the_spectral_student_in_nothing_else(preset):
     found = configurations(preset)
     for name, config in found.items():
         design, student, width = name.split("/")
-        if student not in may_differ:
+        student, cell, of = student.partition(",")
+        if student not in may_differ or design == "why":
             continue
-        partner = f"{design}/spectral/{width}"
+        partner = f"{design}/spectral{cell}{of}/{width}"
         one, other = config.changed(everything=True), found[partner].changed(everything=True)
         assert {field for field in one if one[field] != other[field]} == may_differ[student]
         assert config.members == found[partner].members
@@ -265,9 +273,9 @@ def test_laptop_stays_within_ten_minutes():
 
 
 NAMES = {  # of all experiments: digits of the SHA-256 of their names, one a line, and how many there are
-    "smoke": ("49c013a189f8", 50),
-    "laptop": ("a7a39c5e14c1", 60),
-    "paper": ("e953c1783098", 185),
+    "smoke": ("0dafd47b77ac", 99),
+    "laptop": ("0b5c6a844351", 109),
+    "paper": ("bea826fd643e", 300),
 }
 
 
@@ -278,6 +286,14 @@ def test_experiments_keep_their_names(preset):
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
     assert (digest, len(names)) == NAMES[preset]
     assert configurations(preset) == {experiment.name: experiment.config for experiment in experiments(preset)}
+
+
+def why(label: str) -> str:
+    """What an experiment on why nodes die intervenes in, by the label in its name."""
+    word, _, _ = label.partition("=")
+    kinds = {"a": "l2", "eps": "adam_eps", "rate": "steps", "phi": "start", "lam": "start", "frozen": "start"}
+    rules = {"adamw": "rule", "momentum": "rule", "sgd": "rule", "published": "published"}
+    return (kinds | rules).get(word if "=" in label and word in kinds else label.split(",")[0], "layers")
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -293,6 +309,8 @@ def test_an_experiment_says_what_its_name_says(preset):
             "long": ("long", "epochs", middle),
             "control": ("control", middle.partition("=")[0], "published"),
             "narrow": ("narrow", "student_hidden", "narrow"),
+            "why": ("why", why(middle), "matched" if "direct" in middle or "frozen" in middle else "spectral"),
+            "together": ("together", "teacher" if "h_T" in middle else "student_hidden", middle.split(",")[0]),
         }
         if place == "universal":
             kind = middle.rpartition(",")[2] if middle.startswith("crowded,") else middle
@@ -301,6 +319,16 @@ def test_an_experiment_says_what_its_name_says(preset):
             design = "crowded" if middle.startswith("crowded,") else "universal"
             expected["universal"] = (design, varied.get(word, word), "spectral")
         assert (experiment.design, experiment.varied, experiment.student) == expected[place]
+
+
+WHY = {
+    "l2": {"l2_phi", "l2_lam"},
+    "rule": {"optimiser", "momentum", "learning_rate", "epochs", "parametrization", "l2_phi", "l2_lam"},
+    "adam_eps": {"adam_eps"},
+    "steps": {"learning_rate", "epochs"},
+    "start": {"phi_start", "lam_start", "parametrization"},
+    "layers": {"parametrization", "train_lam_in", "train_lam_second", "l2_second"},
+}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -323,7 +351,8 @@ def test_an_experiment_differs_from_its_base_in_the_varied_thing_alone(preset):
     }
     found = {experiment.name: experiment for experiment in experiments(preset)}
     for experiment in found.values():
-        alone = experiment.design in ("grid", "one-teacher") or experiment.varied in ("teacher", "committee")
+        alone = experiment.design in ("grid", "one-teacher", "together")
+        alone |= experiment.varied in ("teacher", "committee", "published")
         assert (experiment.base == "") == alone, experiment.name
         if alone:
             continue
@@ -335,6 +364,12 @@ def test_an_experiment_differs_from_its_base_in_the_varied_thing_alone(preset):
             differ, members = differ - {"teachers"}, members[: len(experiment.config.members)]
         if experiment.design == "narrow":
             may = {"student_hidden", "parametrization", "l2_phi"}
+        if experiment.design == "why":  # one thing, with what belongs to it; less is kept than of the one as published
+            differ, may = differ - {"traced"}, WHY[experiment.varied]
+            assert differ, experiment.name
+            assert differ <= may, experiment.name
+            assert experiment.config.members == members
+            continue
         assert differ, experiment.name
         assert differ <= (may or {experiment.varied}), experiment.name
         if experiment.varied not in ("patterns", "inputs"):

@@ -9,6 +9,7 @@ from spectral.stats.intervals import (
     Refused,
     by_teacher,
     estimate,
+    estimate_pairs,
     geometric_mean,
     jackknife,
     left_out,
@@ -411,3 +412,32 @@ def test_what_is_not_above_zero_has_no_interval_among_others_that_are():
     assert np.isnan([found.low[1], found.high[1]]).all()
     with pytest.raises(Refused, match="above 0"):
         jackknife(shifted[..., 1], log=True)
+
+
+def test_pairs_by_hand():
+    """Of u_k + u_l over all pairs the mean is twice that of u, and leaving one out is as for u itself."""
+    units = np.array([0.1, 0.4, 0.2, 0.7, 0.3])
+    matrix = np.add.outer(units, units)
+    np.fill_diagonal(matrix, np.nan)  # what a unit has in common with itself is not asked
+    found, plain = estimate_pairs(matrix), jackknife(units[:, None])
+    assert found.value == pytest.approx(2 * plain.value)
+    assert (found.low, found.high) == (pytest.approx(2 * plain.low), pytest.approx(2 * plain.high))
+    assert estimate_pairs(matrix[:3, :3]).value == pytest.approx(2 * units[:3].mean())
+    assert np.isnan(estimate_pairs(matrix[:3, :3]).low)
+
+
+def test_intervals_of_pairs_hold_the_truth():
+    """Of pairs that have something of both units and something of their own: about 95 in 100 intervals."""
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(400):
+        units = rng.normal(size=8)
+        found = estimate_pairs(np.add.outer(units, units) + rng.normal(size=(8, 8)))
+        held += found.low <= 0 <= found.high
+    assert 0.91 <= held / 400 <= 0.99
+
+
+@pytest.mark.parametrize("matrix", [np.ones((1, 1)), np.ones((2, 3)), [[0, np.nan], [1, 0]]])
+def test_pairs_that_are_none_are_refused(matrix):
+    with pytest.raises(ValueError, match=r"square matrix of two or more units|not finite"):
+        estimate_pairs(matrix)
