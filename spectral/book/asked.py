@@ -194,3 +194,25 @@ def certificate_rank(results: Results) -> Measured:
         return float(scipy.stats.spearmanr(means[:, 0], means[:, 1]).statistic)
 
     return Measured(np.array(values).transpose(1, 0, 2)[:, None], statistic)
+
+
+def by_number(result: Result, numbers: Sequence[int], of: Callable[[Group], Any] = size) -> np.ndarray:
+    """A number for each teacher from its first n students, for several n, (T, 1, n); all of one teacher's if alone."""
+    every = groups(result)
+    return np.array([[of(one.some(range(n))) for n in numbers] for one in every], float)[:, None]
+
+
+def certificates(results: Results) -> dict[str, np.ndarray]:
+    """Recurrence and share of nodes found, (G, 2), of the students of every teacher and setting, by kind of student."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for one in results.select(design="together"):
+        found.setdefault(one.student, []).extend((agreed(group), found_alone(group)) for group in groups(results[one]))
+    return {student: np.array(pairs) for student, pairs in found.items()}
+
+
+def by_chance(results: Results, width: int) -> dict[str, float]:
+    """The recurrence of students of different teachers, by kind of student."""
+    return {
+        one.student: agreed(strangers(groups(results[one])))
+        for one in results.select(design="together", varied="student_hidden", student_hidden=width)
+    }

@@ -9,17 +9,20 @@ Axes: T teachers, K trials, G cells, S epochs, h_S nodes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 from spectral.book.quantities import Measured, needed, over_everything, quantity
+from spectral.engine.plan import ADAM_BETAS
 from spectral.lab.collection import MissingResult, Results
+from spectral.lab.config import ExperimentConfig
 from spectral.lab.presets import Experiment
 from spectral.lab.results import Result
 from spectral.measures import effective_size, largest_gap, survivors
 from spectral.penalties import balanced_strength
-from spectral.stats.intervals import by_teacher, geometric_mean
+from spectral.stats.intervals import Interval, by_teacher, geometric_mean
 
 Count = Literal["survivors", "needed"]
 Cut = Literal[
@@ -119,3 +122,92 @@ def gap_gain(results: Results, *, of: Cut, over: Cut) -> Measured:
         by_teacher(largest_gap(one.scores)[0], one.config.teachers) for one in (cut(results, of), cut(results, over))
     )
     return Measured(own - other, over_everything)
+
+
+def dying(result: Result) -> tuple[np.ndarray, np.ndarray]:
+    """Scores along training of the nodes that are dead at its end, by the product; their share, (T, K).
+
+    At each recorded epoch the tenth, half and nine tenths of them lie below, (S, 3).
+    """
+    dead = ~survivors(result.product)
+    scores = result.history.scores.double()[:, dead].numpy()
+    return np.quantile(scores, [0.1, 0.5, 0.9], axis=1).T, by_teacher(dead.double().mean(-1), result.config.teachers)
+
+
+def balance(result: Result) -> Interval:
+    """The penalty on the survivors' eigenvalues over that on their eigenvectors along a traced training, (S,).
+
+    Raises
+    ------
+    MissingResult
+        If no eigenvalues were recorded.
+    """
+    config, history = result.config, result.history
+    if history.eigenvalues is None:
+        raise MissingResult("no eigenvalues were recorded; train with traced=True")
+    alive = survivors(result.product)
+    eigenvalues = history.eigenvalues.double()
+    lengths = history.scores.double() / eigenvalues.abs().clamp_min(1e-30)
+    of_lam, of_phi = ((part.square() * alive).sum(-1) for part in (eigenvalues, lengths))
+    ratios = config.l2_lam * of_lam / (config.l2_phi * of_phi)
+    return result.estimate(ratios.T, geometric_mean, log=True)
+
+
+GONE = 1e-9
+"""Part of its score at the start below which a node is gone."""
+
+
+def alone(config: ExperimentConfig, epochs: Sequence[int]) -> np.ndarray:
+    r"""What is left of the score of a node that gets no gradient from the loss, over its start, at some epochs.
+
+    With SGD and AdamW each factor shrinks by a part of itself at every step, :math:`1 - 2 a \eta` and
+    :math:`1 - 2 b \eta`; momentum :math:`\mu` makes that :math:`1/(1 - \mu)` times as fast. Adam divides the gradient
+    of the penalty by the root of its own mean square: the first step is :math:`\eta`, whatever the penalty. Its later
+    ones are computed one by one, for numbers of phi that are spread evenly, as they are at the start.
+    """
+    steps = np.asarray(epochs) * -(-config.train_patterns // config.batch_size)
+    lam = config.l2_lam if config.parametrization == "spectral" else 0.0
+    if config.optimiser != "adam":
+        rate = 2 * (config.l2_phi + lam) * config.learning_rate / (1 - config.momentum)
+        return np.exp(-rate * steps)
+    bound = np.sqrt(6 / (config.input_dim + config.student_hidden))
+    values = np.append(bound * np.linspace(0.01, 0.99, 50), config.lam_start)
+    strength = np.append(np.full(50, config.l2_phi), lam)
+    means, squares, scores = np.zeros(51), np.zeros(51), []
+    for step in range(1, int(steps.max()) + 1):
+        gradient = 2 * strength * values
+        means = ADAM_BETAS[0] * means + (1 - ADAM_BETAS[0]) * gradient
+        squares = ADAM_BETAS[1] * squares + (1 - ADAM_BETAS[1]) * gradient**2
+        size = np.sqrt(squares / (1 - ADAM_BETAS[1] ** step)) + config.adam_eps
+        values = values - config.learning_rate * means / (1 - ADAM_BETAS[0] ** step) / size
+        scores.append(np.sqrt((values[:-1] ** 2).mean()) * abs(values[-1]))
+        if scores[-1] < GONE:
+            break
+    start = np.sqrt((np.linspace(0.01, 0.99, 50) ** 2).mean()) * bound * config.lam_start
+    left = np.append(start, scores) / start
+    return np.where(steps < len(left), left[np.minimum(steps, len(left) - 1)], 0.0)
+
+
+def described(one: Experiment) -> str:
+    """What an experiment changes, in words and symbols."""
+    word, _, _ = one.name.split("/")[1].partition("=")
+    config = one.config
+    texts = {
+        "rate": f"learning rate {config.learning_rate:g}, {config.epochs:,} epochs",
+        "eps": rf"Adam's $\epsilon$ = {config.adam_eps:g}",
+        "phi": rf"$\phi$ starts at {config.phi_start:g} times its size",
+        "lam": rf"$\lambda$ starts at {config.lam_start:g}",
+        "frozen": rf"$\lambda$ frozen at {config.lam_start:g}",
+        "lam_in": r"$\lambda^{\mathrm{in}}$ trained, too",
+        "lam_second": r"$\lambda$ of the second layer trained, too",
+        "second": f"ridge of {config.l2_second:g} on the second layer",
+        "direct,second": rf"$\lambda$ frozen, ridge of {config.l2_second:g} on the second layer",
+        "direct": r"$\lambda$ frozen at 1",
+        "sgd": f"SGD, learning rate {config.learning_rate:g}",
+        "adamw": "AdamW",
+        "adamw,longer": f"AdamW, {config.epochs:,} epochs",
+        "adamw,times 10": "AdamW, both penalties ten times as strong",
+        "momentum": "SGD with momentum",
+        "momentum,longer": f"SGD with momentum, {config.epochs:,} epochs",
+    }
+    return texts[word]

@@ -154,17 +154,25 @@ def points(
 
 
 def heat(
-    ax: Axes, values: Interval, rows: Sequence[object], columns: Sequence[object], *, centre: float, far: float
+    ax: Axes,
+    values: Interval,
+    rows: Sequence[object],
+    columns: Sequence[object],
+    *,
+    centre: float,
+    far: float,
+    spec: str = ".2f",
 ) -> None:
     """A map of (rows, columns): each value with its interval, blue above `centre`, red below, white there.
 
     Colours are strong at a distance of `far`, or at the largest if that is more; even then text can be read on them.
+    Numbers are formatted by `spec`.
     """
     limit = 1.6 * max(float(np.nanmax(np.abs(values.value - centre))), far)
     ax.imshow(values.value, cmap="RdBu", vmin=centre - limit, vmax=centre + limit, aspect="auto")
     for row, column in np.ndindex(values.value.shape):
         if np.isfinite(values.value[row, column]):
-            value, _, bounds = f"{values[row, column]:.2f}".partition(" ")
+            value, _, bounds = f"{values[row, column]:{spec}}".partition(" ")
             ax.text(column, row - 0.12, value, ha="center", va="center", fontsize="small", weight="bold")
             ax.text(column, row + 0.24, bounds, ha="center", va="center", fontsize="x-small")
     ax.set_xticks(range(len(columns)), map(str, columns))
