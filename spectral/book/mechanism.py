@@ -50,12 +50,17 @@ LABELS: dict[Cut, str] = {
 """How experiments are called in their names, where that is not what `Cut` says."""
 
 
-def experiment(results: Results, label: str) -> Experiment:
-    """The experiment on "why" with this label in its name; raises MissingResult if there is none."""
+def label(one: Experiment) -> str:
+    """What an experiment is called within its design: the middle of its name."""
+    return one.name.split("/")[1]
+
+
+def experiment(results: Results, name: str) -> Experiment:
+    """The experiment on "why" with this label; raises MissingResult if there is none."""
     for one in results.select(design="why"):
-        if one.name.split("/")[1] == label:
+        if label(one) == name:
             return one
-    raise MissingResult(f"there is no experiment why/{label}")
+    raise MissingResult(f"there is no experiment why/{name}")
 
 
 def family(results: Results, name: Family) -> list[Experiment]:
@@ -94,7 +99,12 @@ def nodes_ratios(results: Results, *, family_of: Family) -> Measured:
     chosen = family(results, family_of)
     published = nodes(cut(results, "published"))
     ratios = np.stack([nodes(results[one]) / published for one in chosen], -1)
-    return Measured(ratios, geometric_mean, log=True, cells=tuple(one.name.split("/")[1] for one in chosen))
+    return Measured(
+        ratios,
+        geometric_mean,
+        log=True,
+        cells=tuple(label(one).replace("=", " = ").replace(",", ", ") for one in chosen),
+    )
 
 
 def excess(result: Result) -> np.ndarray:
@@ -190,7 +200,7 @@ def alone(config: ExperimentConfig, epochs: Sequence[int]) -> np.ndarray:
 
 def described(one: Experiment) -> str:
     """What an experiment changes, in words and symbols."""
-    word, _, _ = one.name.split("/")[1].partition("=")
+    word, _, _ = label(one).partition("=")
     config = one.config
     texts = {
         "rate": f"learning rate {config.learning_rate:g}, {config.epochs:,} epochs",

@@ -45,12 +45,12 @@ def plane(
     rows, columns = ([f"{value:g}" for value in values] for values in (l2_phi, l2_lam))
     heat(ax, sizes, rows, columns, centre=teacher_hidden, far=teacher_hidden, spec=".0f")
     for row, column in marked:
-        ax.add_patch(Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, linewidth=2))
+        ax.add_patch(Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, edgecolor="black", linewidth=2))
     ax.set(xlabel=r"$b$, penalty on eigenvalues $\lambda$", ylabel=r"$a$, penalty on eigenvectors $\phi$")
 
 
 def by_rule(sizes: Mapping[str, Interval], columns: Sequence[str], teacher_hidden: int) -> None:
-    """Survivors by what is penalised, a point for each rule of the steps."""
+    """Survivors by what is changed of the penalties, a point for each rule of the steps."""
     figure, ax = plt.subplots(figsize=(6, 4.4))
     places = np.arange(len(columns))
     for shift, (rule, found) in zip(np.linspace(-0.18, 0.18, len(sizes)), sizes.items(), strict=True):
