@@ -17,10 +17,10 @@ from spectral.book.quantities import Measured, Shares, over_everything, quantity
 from spectral.lab.collection import MissingResult, Results
 from spectral.lab.presets import Experiment, StudentKind
 from spectral.lab.results import Result
-from spectral.measures import match_teacher, survivors
+from spectral.measures import Matching, match_teacher, survivors
 from spectral.prune import node_scores
 from spectral.stats.intervals import slope_weights
-from spectral.together import recurrence, recurring
+from spectral.together import ALIKE, recurrence, recurring
 
 CERTAIN, FOUND = 0.9, 0.95
 """Recurrence from which on students agree; share of the teacher's nodes that they must then have found."""
@@ -59,21 +59,24 @@ def strangers(group: Sequence[Group]) -> Group:
     )
 
 
-def common(group: Group) -> tuple[int, int]:
-    """Groups of nodes that occur in every student, and how many teacher nodes are among them."""
-    found = recurring(group.first, group.product, signed=group.signed).directions
+def common(group: Group, share: float = 1.0) -> tuple[int, int]:
+    """Groups of nodes that occur in every student, or in a `share`, and how many teacher nodes are among them."""
+    found = recurring(group.first, group.product, share=share, signed=group.signed).directions
     if not len(found):
         return 0, 0
-    matched = match_teacher(group.teacher[None], found[None].to(group.teacher.dtype), signed=group.signed)
-    return len(found), int(matched.count())
+    pairs = match_teacher(group.teacher[None], found[None].to(group.teacher.dtype), signed=group.signed)
+    return len(found), int(pairs.count())
+
+
+def matched(group: Group) -> Matching:
+    """The teacher's nodes and each student's survivors by the product, one to one, (K, h_T)."""
+    teachers = group.teacher.expand(len(group.first), -1, -1)
+    return match_teacher(teachers, group.first, survivors(group.product), signed=group.signed)
 
 
 def found_alone(group: Group) -> float:
-    """Share of the teacher's nodes that a survivor, by the product, matches one to one; mean over the students."""
-    alive = survivors(group.product)
-    teachers = group.teacher.expand(len(group.first), -1, -1)
-    matched = match_teacher(teachers, group.first, alive, signed=group.signed)
-    return float(matched.count().double().mean()) / len(group.teacher)
+    """Share of the teacher's nodes that one student has found; mean over the students."""
+    return float(matched(group).count().double().mean()) / len(group.teacher)
 
 
 def agreed(group: Group) -> float:
@@ -216,3 +219,14 @@ def by_chance(results: Results, width: int) -> dict[str, float]:
         one.student: agreed(strangers(groups(results[one])))
         for one in results.select(design="together", varied="student_hidden", student_hidden=width)
     }
+
+
+def exceptions(results: Results) -> list[tuple[Experiment, list[float]]]:
+    """Where students agreed and had not found enough: the setting, and the cosines of the pairs that fall short."""
+    wrong = []
+    for one in results.select(design="together"):
+        for group in groups(results[one]):
+            if agreed(group) >= CERTAIN and found_alone(group) < FOUND:
+                cosines = matched(group).cosine
+                wrong.append((one, cosines[~(cosines >= ALIKE)].tolist()))
+    return wrong

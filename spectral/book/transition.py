@@ -78,7 +78,7 @@ FAMILIES: dict[Family, tuple[str, ...]] = {
 
 def standard(results: Results) -> Experiment:
     """The setting that all variations start from."""
-    return results.one(varied="teacher", teacher_hidden=BASE[0], input_dim=BASE[1])
+    return results.one(design="universal", varied="teacher", teacher_hidden=BASE[0], input_dim=BASE[1])
 
 
 def settings(results: Results, family: Family) -> list[Experiment]:

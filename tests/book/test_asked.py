@@ -45,3 +45,13 @@ def test_numbers_by_teacher_and_by_students_asked():
     assert asked.per_teacher(result, asked.size).tolist() == [[15]] * 4
     assert asked.by_number(result, [2, 3]).tolist() == [[[15, 15]]] * 4
     assert asked.by_number(result, [2], asked.found).tolist() == [[[0.75]]] * 4
+
+
+def test_exceptions_are_students_that_agree_and_have_not_found_enough():
+    worlds = {"together/lasso,h_T=10,d=5/50": missing(3), "together/published/60": scattered}
+    results = World(worlds, SEVERAL).results
+    few = type(results)([one for one in results if one.name in (*worlds, "together/spectral/60")], results.__getitem__)
+    found = asked.exceptions(few)
+    assert {one.name for one, _ in found} == {"together/lasso,h_T=10,d=5/50"}
+    assert all(cosine < asked.ALIKE or cosine != cosine for _, short in found for cosine in short)
+    assert all(len(short) >= 9 for _, short in found)  # three nodes of each of three students

@@ -45,7 +45,7 @@ def test_a_committed_result_is_what_it_says(name):
 def test_nothing_else_is_there_and_it_stays_small():
     files = {path.name for path in FOLDER.iterdir()}
     assert files == {f"{name}.{kind}" for name in NAMES for kind in ("json", "npz")}
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 60 * 2**20
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 80 * 2**20  # a clone takes seconds
 
 
 def test_stored_students_are_those_that_were_measured():

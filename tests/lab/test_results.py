@@ -170,7 +170,9 @@ def test_tasks_are_drawn_again(small, store):
 
 
 def test_weights_of_direct_members_are_kept_of_all_teachers_first(small, store, monkeypatch):
-    monkeypatch.setattr(RESULTS, "KEEP_NUMBERS", 0)
+    """As many as fit; three times as many where several teachers have several students each."""
+    for name in ("KEEP_NUMBERS", "KEEP_TOGETHER"):
+        monkeypatch.setattr(RESULTS, name, 0)
     monkeypatch.setattr(RESULTS, "KEEP_MEMBERS", 4)
     config = replace(small, teachers=3, trials=2)
     direct, trained = run(config.direct_twin(), store=store), compute(config.direct_twin())
@@ -187,8 +189,12 @@ def test_weights_of_direct_members_are_kept_of_all_teachers_first(small, store, 
     with pytest.raises(WeightsNotKept, match="members 5 of run"):
         direct.student([0, 5])
     assert run(config, store=store).kept == (0, 1, 2, 3, 4, 5), "spectral members are all kept"
-    monkeypatch.setattr(RESULTS, "KEEP_NUMBERS", 5 * 8 * (5 + 3))
+    monkeypatch.setattr(RESULTS, "KEEP_TOGETHER", 5 * 8 * (5 + 3))
     assert record(compute(config.direct_twin()))["kept"].tolist() == [0, 1, 2, 3, 4]
+    single = replace(config, teachers=1, trials=6).direct_twin()
+    assert record(compute(single))["kept"].tolist() == [0, 1, 2, 3]
+    monkeypatch.setattr(RESULTS, "KEEP_NUMBERS", 5 * 8 * (5 + 3))
+    assert record(compute(single))["kept"].tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("changes", [{"student_hidden": 10**12}, {"student_hidden": 10**18}, {"patterns": 10**12}])

@@ -71,7 +71,8 @@ def certificate(found: Mapping[str, np.ndarray], certain: float, right: float) -
             linewidth=1.2,
             label=look.label,
         )
-    reference(ax, right, f"{right:g} of the nodes")
+    ax.axhline(right, color=NEUTRAL, linewidth=1)
+    ax.text(0.01, right, f"{right:g} of the nodes", va="top", fontsize="small")
     ax.set(xlabel="recurrence of the students", ylabel="teacher nodes found by one student", xlim=(0, 1.02))
     legend_below(figure, columns=2)
 
