@@ -7,9 +7,9 @@ pairs with the same :math:`w_i`
 .. math::  \min_{\lambda_i \phi_i = -w_i}\; a \lVert\phi_i\rVert^2 + b \lambda_i^2 \;=\; 2\sqrt{ab}\,\lVert w_i\rVert ,
 
 reached where both terms are equal. At that balance the sum over nodes is a group lasso: a penalty that is linear in
-the norm of a node and so can bring whole nodes to zero (Hoff, Comput. Stat. Data Anal. 115, 186 (2017)). SGD comes to
-the balance. Adam does not, and with it nodes die also where b = 0: of the first term, which its normalisation makes the
-stronger the less a node hears from the loss (the book's chapter on why nodes die).
+the norm of a node and so can bring whole nodes to zero (Hoff, Comput. Stat. Data Anal. 115, 186 (2017)). With
+SGD both penalties are needed for that. With Adam nodes die also where b = 0: of the first term, which its normalisation
+makes the stronger the less a node hears from the loss (the book's chapter on why nodes die).
 
 Every function returns one value for each member, shape (E,); for a layer without members, a scalar.
 """
