@@ -116,8 +116,8 @@ def agreement(
 
     Entry (k, l) is the share of the product scores of student k's survivors that belong to nodes for which l has a
     survivor in the same direction. The mean over all pairs of different students is the *recurrence* of the K
-    students; its interval is ``spectral.stats.intervals.estimate_pairs(agreement(...))``. What strangers would have is
-    `chance`. Parameters and errors are those of `recurring`.
+    students; its interval is ``estimate_pairs(agreement(...))``, see `spectral.stats.intervals`. What strangers would
+    have is `chance`. Parameters and errors are those of `recurring`.
     """
     alive = _survivors(first, product, cosine, threshold)
     kept = [weights[chosen] for weights, chosen in zip(first, alive, strict=True)]

@@ -6,7 +6,7 @@ Axes: T teachers, K students of each, W widths, G settings, C groups of nodes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import scipy.stats
@@ -134,8 +134,8 @@ def common_found(results: Results, widths: Sequence[int], *, student: StudentKin
 @quantity("common_slope")
 def common_slope(results: Results, widths: Sequence[int], *, student: StudentKind) -> Measured:
     """Slope of their number against log10 of the width."""
-    weights = slope_weights(np.log10(widths))
     values = _widths(results, student, widths, lambda result: per_teacher(result, size))
+    weights = slope_weights(np.log10(widths))
     return Measured(values, lambda left: left.mean((0, 1)) @ weights)
 
 
@@ -151,8 +151,8 @@ def common_of_strangers(results: Results, widths: Sequence[int], *, student: Stu
     return Measured(np.arange(len(every[0]))[:, None], statistic)
 
 
-def map_of(results: Results, student: str) -> list[Experiment]:
-    """The settings of teachers of other sizes and inputs; raises MissingResult if there are none."""
+def map_of(results: Results, student: str | list[str]) -> list[Experiment]:
+    """The settings of teachers of other sizes and inputs, for some kinds of students; MissingResult if none."""
     chosen = results.select(design="together", varied="teacher", student=student)
     if not chosen:
         raise MissingResult("there are no students of other teachers that could be asked together")
@@ -189,7 +189,7 @@ def certified(results: Results) -> Shares:
 @quantity("certificate_rank")
 def certificate_rank(results: Results) -> Measured:
     """Rank correlation of recurrence and nodes found over all settings of the map and kinds of students."""
-    chosen = results.select(design="together", varied="teacher")
+    chosen = map_of(results, list(get_args(StudentKind)))
     values = [[(agreed(group), found_alone(group)) for group in groups(results[one])] for one in chosen]
 
     def statistic(left: np.ndarray) -> float:  # (T, 1, G, 2)

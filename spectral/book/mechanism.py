@@ -137,10 +137,12 @@ def gap_gain(results: Results, *, of: Cut, over: Cut) -> Measured:
 def dying(result: Result) -> tuple[np.ndarray, np.ndarray]:
     """Scores along training of the nodes that are dead at its end, by the product; their share, (T, K).
 
-    At each recorded epoch the tenth, half and nine tenths of them lie below, (S, 3).
+    At each recorded epoch the tenth, half and nine tenths of them lie below, (S, 3), NaN if none is dead.
     """
     dead = ~survivors(result.product)
     scores = result.history.scores.double()[:, dead].numpy()
+    if not dead.any():
+        scores = np.full((len(scores), 1), np.nan)
     return np.quantile(scores, [0.1, 0.5, 0.9], axis=1).T, by_teacher(dead.double().mean(-1), result.config.teachers)
 
 

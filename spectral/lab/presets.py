@@ -206,6 +206,12 @@ class Preset:
     together: Together
 
 
+FEW_REASONS: dict[str, Any] = {
+    **{"l2_phi": (0.0, 0.0005, 0.01), "l2_lam": (0.0, 0.0005, 0.01), "eps": (1e-3,), "rates": (0.02,)},
+    **{"phi_starts": (0.1,), "lam_starts": (0.3,), "l2_second": (0.01,), "longer": 2},
+}
+"""What the small presets change to ask why nodes die."""
+
 PRESETS = {
     "smoke": Preset(
         common={"epochs": 2, "patterns": 1_000, "test_patterns": 500},
@@ -239,14 +245,7 @@ PRESETS = {
             common={"epochs": 2, "patterns": 1_000, "test_patterns": 500},
             teachers=2,
             width=30,
-            l2_phi=(0.0, 0.0005, 0.01),
-            l2_lam=(0.0, 0.0005, 0.01),
-            eps=(1e-3,),
-            rates=(0.02,),
-            phi_starts=(0.1,),
-            lam_starts=(0.3,),
-            l2_second=(0.01,),
-            longer=2,
+            **FEW_REASONS,
         ),
         together=Together(
             common={"epochs": 2, "patterns": 1_000, "test_patterns": 500},
@@ -293,14 +292,7 @@ PRESETS = {
             common={"epochs": 600},
             teachers=3,
             width=40,
-            l2_phi=(0.0, 0.0005, 0.01),
-            l2_lam=(0.0, 0.0005, 0.01),
-            eps=(1e-3,),
-            rates=(0.02,),
-            phi_starts=(0.1,),
-            lam_starts=(0.3,),
-            l2_second=(0.01,),
-            longer=2,
+            **FEW_REASONS,
         ),
         together=Together(
             common={"epochs": 600},

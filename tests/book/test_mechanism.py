@@ -85,6 +85,9 @@ def test_the_dying_are_those_that_are_dead_at_the_end():
     quantiles, dead = dying(result(scores))
     np.testing.assert_allclose(quantiles, [[0.5] * 3, [0.01] * 3])
     np.testing.assert_allclose(dead, np.full((3, 1), 0.5))
+    quantiles, dead = dying(result(np.ones((2, 3, 4))))
+    assert np.isnan(quantiles).all()
+    assert not dead.any()
 
 
 def test_every_intervention_is_described_in_its_own_words():

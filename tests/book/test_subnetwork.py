@@ -62,7 +62,7 @@ def test_what_is_left_of_a_network():
 @pytest.fixture
 def results(small, tmp_path, monkeypatch):
     """Two teachers of two trials; of the direct students the weights of one trial each were kept."""
-    monkeypatch.setattr(sys.modules["spectral.lab.results"], "KEEP_NUMBERS", 0)
+    monkeypatch.setattr(sys.modules["spectral.lab.results"], "KEEP_TOGETHER", 0)
     monkeypatch.setattr(sys.modules["spectral.lab.results"], "KEEP_MEMBERS", 2)
     config, store = replace(small, teachers=2, trials=2), Store(tmp_path, tmp_path)
     return {"spectral": run(config, store=store), "matched": run(config.direct_twin(), store=store)}
