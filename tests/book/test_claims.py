@@ -284,9 +284,9 @@ def test_the_ledger_can_be_applied():
         assert (REPOSITORY / "book" / f"{one.chapter}.ipynb").exists()
         assert all(test.meaning.endswith(".") and test.against for test in one.tests)
     widths = {test.widths for one in found for test in one.tests if QUANTITIES[test.quantity].widths == "widths"}
-    assert widths == {(40, 60, 100, 200, 500, 1000), (100, 200, 500, 1000)}
-    grid = {one.config.student_hidden for one in experiments("paper") if one.design == "grid"}
-    assert set().union(*widths) <= grid
+    assert widths == {(40, 60, 100, 200, 500, 1000), (100, 200, 500, 1000), (60, 200, 500)}
+    for design, used in (("grid", set().union(*widths)), ("together", {60, 200, 500})):
+        assert used <= {one.config.student_hidden for one in experiments("paper") if one.design == design}
 
 
 GOOD = {"quantity": "effective_size", "student": "spectral", "score": "incoming", "holds": [1, 3]}
