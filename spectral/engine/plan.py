@@ -211,10 +211,9 @@ def adam(module: nn.Module, learning_rate: float) -> torch.optim.Adam:
 
 def penalties(student: Student, plan: Plan) -> list[tuple[Tensor, float]]:
     """The factors of both layers that are penalised, each with its strength."""
-    return [
-        *penalised(student.first, plan.l2_phi, plan.l2_lam),
-        *penalised(student.second, plan.l2_second, plan.l2_lam),
-    ]
+    first = penalised(student.first, plan.l2_phi, plan.l2_lam)
+    second = penalised(student.second, plan.l2_second, plan.l2_lam)
+    return [(factor, strength) for factor, strength in (*first, *second) if strength]
 
 
 def optimiser(student: Student, plan: Plan) -> torch.optim.Optimizer:
@@ -226,7 +225,7 @@ def optimiser(student: Student, plan: Plan) -> torch.optim.Optimizer:
     if chosen.rule == "adam":
         return torch.optim.Adam(parameters, **options)
     strength = {id(factor): value for factor, value in penalties(student, plan)}
-    groups = [{"params": [p], "weight_decay": 2 * strength[id(p)]} for p in parameters]
+    groups = [{"params": [p], "weight_decay": 2 * strength.get(id(p), 0.0)} for p in parameters]
     return torch.optim.AdamW(groups, **options)
 
 
