@@ -6,7 +6,7 @@ Axes: T teachers, K students of each, W widths, G settings, C groups of nodes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import scipy.stats
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spectral.book.quantities import Measured, Shares, over_everything, quantity
 from spectral.lab.collection import MissingResult, Results
-from spectral.lab.presets import Experiment, StudentKind
+from spectral.lab.presets import STUDENTS, Experiment, StudentKind
 from spectral.lab.results import Result
 from spectral.measures import Matching, match_teacher, survivors
 from spectral.prune import node_scores
@@ -84,10 +84,14 @@ def agreed(group: Group) -> float:
     return recurrence(group.first, group.product, signed=group.signed)
 
 
-def per_teacher(result: Result, of: Callable[[Group], Any], students: int = 0) -> np.ndarray:
-    """A number for each teacher, from all of its students or the first few, (T, 1)."""
-    chosen = [one.some(range(students)) if students else one for one in groups(result)]
-    return np.array([of(one) for one in chosen], float)[:, None]
+def judged(result: Result) -> np.ndarray:
+    """Recurrence and share of nodes found of each teacher's students, (T, 2)."""
+    return np.array([(agreed(group), found_alone(group)) for group in groups(result)])
+
+
+def per_teacher(result: Result, of: Callable[[Group], Any]) -> np.ndarray:
+    """A number for each teacher, from all of its students, (T, 1)."""
+    return np.array([of(one) for one in groups(result)], float)[:, None]
 
 
 def of_width(results: Results, student: str, width: int) -> Experiment:
@@ -151,7 +155,7 @@ def common_of_strangers(results: Results, widths: Sequence[int], *, student: Stu
     return Measured(np.arange(len(every[0]))[:, None], statistic)
 
 
-def map_of(results: Results, student: str | list[str]) -> list[Experiment]:
+def map_of(results: Results, student: str | tuple[str, ...]) -> list[Experiment]:
     """The settings of teachers of other sizes and inputs, for some kinds of students; MissingResult if none."""
     chosen = results.select(design="together", varied="teacher", student=student)
     if not chosen:
@@ -177,10 +181,9 @@ def certified(results: Results) -> Shares:
     """
     found: dict[int, list[bool]] = {}
     for one in results.select(design="together"):
-        for index, group in enumerate(groups(results[one])):
-            if agreed(group) >= CERTAIN:
-                teacher = one.config.teacher_seed + index
-                found.setdefault(teacher, []).append(found_alone(group) >= FOUND)
+        for index, (agreement, part) in enumerate(results.derived(judged, one)):
+            if agreement >= CERTAIN:
+                found.setdefault(one.config.teacher_seed + index, []).append(part >= FOUND)
     if not found:
         raise MissingResult("there are no students that agree")
     return Shares([np.array([[float(all(right))] for right in found.values()])], [1])
@@ -189,8 +192,7 @@ def certified(results: Results) -> Shares:
 @quantity("certificate_rank")
 def certificate_rank(results: Results) -> Measured:
     """Rank correlation of recurrence and nodes found over all settings of the map and kinds of students."""
-    chosen = map_of(results, list(get_args(StudentKind)))
-    values = [[(agreed(group), found_alone(group)) for group in groups(results[one])] for one in chosen]
+    values = [results.derived(judged, one) for one in map_of(results, STUDENTS)]
 
     def statistic(left: np.ndarray) -> float:  # (T, 1, G, 2)
         means = left.mean((0, 1))
@@ -207,10 +209,10 @@ def by_number(result: Result, numbers: Sequence[int], of: Callable[[Group], Any]
 
 def certificates(results: Results) -> dict[str, np.ndarray]:
     """Recurrence and share of nodes found, (G, 2), of the students of every teacher and setting, by kind of student."""
-    found: dict[str, list[tuple[float, float]]] = {}
+    found: dict[str, list[np.ndarray]] = {}
     for one in results.select(design="together"):
-        found.setdefault(one.student, []).extend((agreed(group), found_alone(group)) for group in groups(results[one]))
-    return {student: np.array(pairs) for student, pairs in found.items()}
+        found.setdefault(one.student, []).append(results.derived(judged, one))
+    return {student: np.concatenate(pairs) for student, pairs in found.items()}
 
 
 def by_chance(results: Results, width: int) -> dict[str, float]:
@@ -225,8 +227,8 @@ def exceptions(results: Results) -> list[tuple[Experiment, list[float]]]:
     """Where students agreed and had not found enough: the setting, and the cosines of the pairs that fall short."""
     wrong = []
     for one in results.select(design="together"):
-        for group in groups(results[one]):
-            if agreed(group) >= CERTAIN and found_alone(group) < FOUND:
-                cosines = matched(group).cosine
+        for index, (agreement, part) in enumerate(results.derived(judged, one)):
+            if agreement >= CERTAIN and part < FOUND:
+                cosines = matched(groups(results[one])[index]).cosine
                 wrong.append((one, cosines[~(cosines >= ALIKE)].tolist()))
     return wrong
