@@ -11,8 +11,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from spectral.prune import node_scores
 from spectral.students import Student
-from spectral.tasks import Patterns
+from spectral.tasks import Patterns, Task
 
 Normalisation = Literal["member", "pooled"]
 
@@ -147,3 +148,11 @@ def match_teacher(teacher: Tensor, student: Tensor, alive: Tensor | None = None,
         partner[member, rows] = columns[chosen]
         cosine[member, rows] = matrix[rows, chosen]
     return Matching(partner, cosine)
+
+
+@torch.no_grad()
+def nodes_found(task: Task, student: Student, threshold: float = 0.05) -> Tensor:
+    """Teacher nodes matched by a survivor at a cosine of 0.98 or more, shape (E,); see `survivors` for `threshold`."""
+    alive = survivors(node_scores(student), threshold)
+    signed = student.activation == "relu"
+    return match_teacher(task.teacher.first, student.first.weight, alive, signed=signed).count()

@@ -54,6 +54,17 @@ def balanced_strength(l2_phi: float, l2_lam: float) -> float:
 
 
 @torch.no_grad()
+def soften(values: Tensor, metric: Tensor, strength: float) -> None:
+    r"""The proximal step of an L1 penalty, in place, in a diagonal metric: small numbers go to exactly zero.
+
+    Replaces each number w by the u that minimises :math:`s |u| + \tfrac12 q (u - w)^2`: w moved towards zero by
+    :math:`s/q`, and not beyond (soft thresholding). `values`, w, and `metric`, q, have one shape; q and `strength`, s,
+    are positive.
+    """
+    values.copy_(values.sign() * (values.abs() - strength / metric).clamp_min(0))
+
+
+@torch.no_grad()
 def shrink_rows(rows: Tensor, metric: Tensor, strength: float, iterations: int = 4) -> None:
     r"""The proximal step of a group lasso on rows, in place, in a diagonal metric: whole rows go to exactly zero.
 

@@ -16,14 +16,14 @@ import time
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from spectral.activations import activation as lookup
 from spectral.engine.dropping import CHECK_EVERY, Roster
 from spectral.engine.plan import SAVE_EVERY, Checkpoint, Plan, Recorded, diverged, interruptible, optimiser, penalties
 from spectral.measures import AT_ONCE, mse
-from spectral.penalties import shrink_rows
+from spectral.penalties import shrink_rows, soften
 from spectral.prune import node_scores
 from spectral.streams import counted_orders
 from spectral.students import Student
@@ -61,9 +61,8 @@ def train_batch(
                     resting = _resting(student, epoch) if plan.alternate else []
                     index = counted_orders(keys, epoch, count)
                     for xb, yb in shuffled_batches(task.train, index, plan.batch_size):
-                        seen += step(student, xb, yb, chosen, added, resting)
-                        if plan.group_lasso:
-                            _proximal_step(student, chosen, plan.group_lasso)
+                        seen += step(student, xb, yb, chosen, added, resting, unit_rows=plan.slimming > 0)
+                        _proximal_steps(student, chosen, plan)
                     _check_finite(seen, epoch, plan)
                     if plan.drop_dead and epoch % CHECK_EVERY == 0:
                         roster.check()
@@ -95,11 +94,13 @@ def step(
     optimiser: torch.optim.Optimizer,
     penalties: Sequence[tuple[Tensor, float]],
     resting: Sequence[Tensor] = (),
+    *,
+    unit_rows: bool = False,
 ) -> Tensor:
     """One step of `optimiser` on a minibatch (E, B, d), (E, B); returns the errors before it, shape (E,).
 
     `penalties` are factors and strengths as of `spectral.engine.plan.penalties`; `resting` are factors that this step
-    leaves alone.
+    leaves alone. With `unit_rows` the first layer's phi has rows of unit length, and keeps them.
     """
     errors = loss_backward(student, x, y)
     for factor in resting:
@@ -107,7 +108,12 @@ def step(
     for factor, strength in penalties:
         if factor.grad is not None:
             factor.grad.add_(factor.detach(), alpha=2 * strength)
+    phi = student.first.phi
+    if unit_rows and phi.grad is not None:  # what would change their length is no part of their gradient
+        phi.grad.sub_((phi.grad * phi.detach()).sum(-1, keepdim=True) * phi.detach())
     optimiser.step()
+    if unit_rows:
+        phi.data.copy_(nn.functional.normalize(phi.detach(), dim=-1))
     return errors
 
 
@@ -164,13 +170,23 @@ def _resting(student: Student, epoch: int) -> list[Tensor]:
 
 
 @torch.no_grad()
-def _proximal_step(student: Student, optimiser: torch.optim.Optimizer, strength: float) -> None:
-    """The group lasso's proximal step, in Adam's metric ``(sqrt(v) + eps) / lr``."""
-    phi, state = student.first.phi, optimiser.state[student.first.phi]
-    group = optimiser.param_groups[0]
-    # The number of steps stays a tensor: asking a GPU for a number waits for all that it still has to do.
-    v = state["exp_avg_sq"] / (1 - torch.pow(group["betas"][1], state["step"].double()))
-    shrink_rows(phi, v.sqrt_().add_(group["eps"]).div_(group["lr"]), strength)
+def _proximal_steps(student: Student, optimiser: torch.optim.Optimizer, plan: Plan) -> None:
+    """Those of the penalties that bring numbers to exactly zero, in Adam's metric ``(sqrt(v) + eps) / lr``."""
+    first, second, group = student.first, student.second, optimiser.param_groups[0]
+
+    def metric(parameter: Tensor) -> Tensor:
+        state = optimiser.state[parameter]
+        # The number of steps stays a tensor: asking a GPU for a number waits for all that it still has to do.
+        v = state["exp_avg_sq"] / (1 - torch.pow(group["betas"][1], state["step"].double()))
+        return v.sqrt_().add_(group["eps"]).div_(group["lr"])
+
+    if plan.group_lasso:
+        shrink_rows(first.phi, metric(first.phi), plan.group_lasso)
+    if plan.l1:
+        for phi in (first.phi, second.phi):
+            soften(phi, metric(phi), plan.l1)
+    if plan.slimming:
+        soften(first.lam_out, metric(first.lam_out), plan.slimming)
 
 
 def shuffled_batches(patterns: Patterns, index: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:

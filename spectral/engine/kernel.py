@@ -82,6 +82,8 @@ class Rule(NamedTuple):
     l2_lam: float
     l2_second: float
     group_lasso: float
+    l1: float
+    slimming: float
     optimiser: int
     momentum: float
     beta1: float
@@ -458,6 +460,13 @@ def _update(
     for k in range(values.second.shape[0]):
         for i in range(h):
             g.second[k, i] = work.g2_t[i, k] * rule.second_scale[k, i] + c * values.second[k, i]
+    if rule.slimming > 0:  # rows stay of unit length: what would change it is no part of their gradient
+        for i in range(h):
+            along = number(0)
+            for j in range(d):
+                along += g.phi[i, j] * values.phi[i, j]
+            for j in range(d):
+                g.phi[i, j] -= along * values.phi[i, j]
     # A factor that rests does not count the step.
     if phi:
         steps[0] += 1
@@ -465,9 +474,15 @@ def _update(
         _step(*ravelled, steps[0], rule.l2_phi, rule)
         if rule.group_lasso > 0:
             _shrink_rows(values.phi, squares.phi, steps[0], rule)
+        if rule.l1 > 0:
+            _soften(values.phi.ravel(), squares.phi.ravel(), rule.l1, steps[0], rule)
+        if rule.slimming > 0:
+            _to_unit_length(values.phi)
     if lam and rule.train_lam_out:
         steps[1] += 1
         _step(values.lam_out, means.lam_out, squares.lam_out, g.lam_out, steps[1], rule.l2_lam, rule)
+        if rule.slimming > 0:
+            _soften(values.lam_out, squares.lam_out, rule.slimming, steps[1], rule)
     if lam and rule.train_lam_in:
         steps[2] += 1
         _step(values.lam_in, means.lam_in, squares.lam_in, g.lam_in, steps[2], rule.l2_lam, rule)
@@ -475,6 +490,8 @@ def _update(
         steps[3] += 1
         outgoing = values.second.ravel(), means.second.ravel(), squares.second.ravel(), g.second.ravel()
         _step(*outgoing, steps[3], rule.l2_second, rule)
+        if rule.l1 > 0:
+            _soften(outgoing[0], outgoing[2], rule.l1, steps[3], rule)
 
 
 @_part
@@ -508,6 +525,30 @@ def _step(
         mean[i] = keep1 * mean[i] + take1 * g
         square[i] = keep2 * square[i] + take2 * g * g
         value[i] -= rate * mean[i] / (np.sqrt(square[i]) * spread + eps)
+
+
+@_part
+def _soften(value: np.ndarray, square: np.ndarray, strength: float, step: int, rule: Rule) -> None:
+    """`spectral.penalties.soften` in Adam's metric ``(sqrt(v) + eps) / lr``."""
+    number = value.dtype.type
+    spread, eps = number(1 / math.sqrt(1 - rule.beta2**step)), number(rule.eps)
+    by = number(strength * rule.learning_rate)
+    for i in range(len(value)):
+        size = max(abs(value[i]) - by / (np.sqrt(square[i]) * spread + eps), number(0))
+        value[i] = size if value[i] > 0 else -size
+
+
+@_part
+def _to_unit_length(rows: np.ndarray) -> None:
+    """Divide each row by its length; a row of zeros stays."""
+    h, d = rows.shape
+    for i in range(h):
+        length = rows.dtype.type(0)
+        for j in range(d):
+            length += rows[i, j] * rows[i, j]
+        if length > 0:
+            for j in range(d):
+                rows[i, j] /= np.sqrt(length)
 
 
 @_part

@@ -232,6 +232,8 @@ class Apprentice:
             l2_lam=plan.l2_lam,
             l2_second=plan.l2_second,
             group_lasso=plan.group_lasso,
+            l1=plan.l1,
+            slimming=plan.slimming,
             optimiser=OPTIMISERS[plan.optimiser.rule],
             momentum=plan.optimiser.momentum,
             beta1=ADAM_BETAS[0],

@@ -117,6 +117,8 @@ class Plan:
     record_at: Iterable[int] | None = None
     scores_at: Iterable[int] | None = None
     l2_second: float = 0.0
+    l1: float = 0.0
+    slimming: float = 0.0
     optimiser: Optimiser = ADAM
     traced: bool = False
 
@@ -126,7 +128,7 @@ class Plan:
                 raise ValueError(f"{label} must be a whole number of at least 1, not {count!r}")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"learning_rate must be a finite number above 0, not {self.learning_rate}")
-        for label in ("l2_phi", "l2_lam", "l2_second", "group_lasso"):
+        for label in ("l2_phi", "l2_lam", "l2_second", "group_lasso", "l1", "slimming"):
             strength = getattr(self, label)
             if not (math.isfinite(strength) and strength >= 0):
                 raise ValueError(f"{label} must be a finite number of at least 0, not {strength}")
@@ -179,12 +181,19 @@ class Plan:
                 f"{members} members need {members} int64 keys for the order of their patterns; "
                 f"got {keys.dtype} of shape {tuple(keys.shape)}"
             )
-        if self.group_lasso and student.first.lam_out.requires_grad:
-            raise ValueError(
-                "group_lasso needs a direct student: its proximal step acts on weights, not on their factors"
-            )
-        if self.group_lasso and self.optimiser.rule != "adam":
-            raise ValueError(f"group_lasso needs adam, in whose metric its step is taken; got {self.optimiser.rule}")
+        first = student.first
+        for label in ("group_lasso", "l1"):
+            if getattr(self, label) and first.lam_out.requires_grad:
+                raise ValueError(
+                    f"{label} needs a direct student: its proximal step acts on weights, not on their factors"
+                )
+        for label in ("group_lasso", "l1", "slimming"):
+            if getattr(self, label) and self.optimiser.rule != "adam":
+                raise ValueError(f"{label} needs adam, in whose metric its step is taken; got {self.optimiser.rule}")
+        if self.slimming and not (first.phi.requires_grad and first.lam_out.requires_grad):
+            raise ValueError("slimming needs a spectral student whose eigenvectors and eigenvalues are both trained")
+        if self.slimming and not torch.allclose(first.phi.norm(dim=-1), first.phi.new_ones(())):
+            raise ValueError("slimming needs rows of phi that have unit length at the start")
         if self.alternate and not (student.first.phi.requires_grad and student.first.lam_out.requires_grad):
             raise ValueError("alternate needs a spectral student whose eigenvectors and eigenvalues are both trained")
 

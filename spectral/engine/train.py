@@ -91,6 +91,8 @@ def train(
     keys: Tensor,
     l2_second: float = 0.0,
     group_lasso: float = 0.0,
+    l1: float = 0.0,
+    slimming: float = 0.0,
     optimiser: Optimiser = ADAM,
     alternate: bool = False,
     drop_dead: bool = False,
@@ -113,6 +115,13 @@ def train(
     group_lasso:
         Strength of a penalty ``group_lasso * sum_i |w_i|`` on the first layer's rows, taken as a proximal step after
         each of Adam's, in Adam's own metric. Zero for none.
+    l1:
+        Strength of a penalty ``l1 * sum |w|`` on all weights of both layers, taken in the same way.
+    slimming:
+        Strength of a penalty ``slimming * sum_i |lam_out_i|``, taken in the same way, of a student whose rows of phi
+        have unit length and keep it. So its eigenvalues are the scale factors of normalised nodes that network slimming
+        makes sparse (Liu et al., ICCV 2017): where inputs have mean zero and covariance one, batch normalisation of a
+        node without bias divides by the length of its row.
     optimiser:
         The rule of the steps and its numbers, the learning rate apart.
     alternate:
@@ -148,6 +157,8 @@ def train(
         l2_phi=l2_phi,
         l2_lam=l2_lam,
         group_lasso=group_lasso,
+        l1=l1,
+        slimming=slimming,
         alternate=alternate,
         drop_dead=drop_dead,
         record_at=record_at,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
 from spectral.activations import ACTIVATIONS
+from spectral.engine.ladder import Order, Way
 from spectral.engine.plan import ADAM_EPS, Optimiser, Rule
 from spectral.penalties import balanced_strength
 from spectral.streams import Member
@@ -34,12 +35,18 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "dtype": ("float32", "float64"),
     "trained": ("both", "eigenvalues", "alternate"),
     "optimiser": get_args(Rule),
+    "ladder": ("none", *get_args(Way)),
+    "order": get_args(Order),
 }
+
+
+RUNGS = (0.25, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0)
+"""Nodes of the networks on a ladder, in parts of the teacher's."""
 
 
 _MAY_BE_ZERO = (
     *("teacher_seed", "student_second", "seed", "l2_phi", "l2_lam", "l2_second", "group_lasso", "label_noise"),
-    "momentum",
+    *("momentum", "l1", "slimming", "ladder_epochs"),
 )
 
 
@@ -133,6 +140,15 @@ class ExperimentConfig:
         PyTorch's loop trains such students; the kernel does not know them.
     traced:
         Whether eigenvalues are kept along with the scores, at four times as many epochs.
+    l1:
+        Strength of an L1 penalty on all weights of a direct student; see `spectral.engine.train`.
+    slimming:
+        Strength of an L1 penalty on the eigenvalues of a spectral student whose eigenvectors have unit length.
+    ladder, ladder_epochs, order:
+        How networks of `rungs` nodes are made after the training, or "none"; the epochs that each is trained for; by
+        what the nodes are chosen that it starts with, "product" or "taylor". See `spectral.engine.ladder`.
+    shared_patterns:
+        Whether all students of a teacher have the patterns of the first, and only start and order are their own.
 
     Raises
     ------
@@ -183,6 +199,12 @@ class ExperimentConfig:
     phi_start: float = 1.0
     train_lam_second: bool = False
     traced: bool = False
+    l1: float = 0.0
+    slimming: float = 0.0
+    ladder: str = "none"
+    ladder_epochs: int = 0
+    order: str = "product"
+    shared_patterns: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -227,17 +249,48 @@ class ExperimentConfig:
             chosen = self.steps_by
         except ValueError as error:
             raise ConfigError(str(error)) from None
-        if self.group_lasso and chosen.rule != "adam":
-            raise ConfigError(f"group_lasso is a step in Adam's metric; optimiser must be adam, got {chosen.rule!r}")
-        if self.parametrization == "spectral" and self.group_lasso:
+        for name in ("group_lasso", "l1", "slimming"):
+            if getattr(self, name) and chosen.rule != "adam":
+                raise ConfigError(f"{name} is a step in Adam's metric; optimiser must be adam, got {chosen.rule!r}")
+        for name in ("group_lasso", "l1"):
+            if self.parametrization == "spectral" and getattr(self, name):
+                raise ConfigError(
+                    f"{name} must be 0 for spectral students; got {getattr(self, name)}. Theirs is made by l2_phi and "
+                    "l2_lam; an explicit one takes parametrization = 'direct'"
+                )
+        if self.slimming and (self.parametrization == "direct" or self.trained == "eigenvalues" or self.train_lam_in):
             raise ConfigError(
-                f"group_lasso must be 0 for spectral students; got {self.group_lasso}. Theirs is made by l2_phi and "
-                "l2_lam; an explicit one takes parametrization = 'direct'"
+                "slimming needs spectral students that train eigenvectors and lam_out, and no lam_in; got "
+                f"parametrization = {self.parametrization!r}, trained = {self.trained!r}, train_lam_in = "
+                f"{self.train_lam_in}"
             )
+        self._check_ladder()
         if self.batch_size > self.train_patterns:
             raise ConfigError(
                 f"batch_size must be at most the {self.train_patterns} training patterns "
                 f"(patterns less the validation_fraction); got {self.batch_size}"
+            )
+
+    def _check_ladder(self) -> None:
+        """Whether what is said of the ladder goes together."""
+        if (self.ladder == "none") != (self.ladder_epochs == 0):
+            raise ConfigError(
+                "a ladder needs ladder_epochs of at least 1, and no ladder none; got ladder = "
+                f"{self.ladder!r}, ladder_epochs = {self.ladder_epochs}"
+            )
+        if self.ladder == "none" and self.order != "product":
+            raise ConfigError(f"order is that of a ladder's nodes; there is no ladder, got {self.order!r}")
+        if self.order == "taylor" and self.ladder != "cut":
+            raise ConfigError(f"order = 'taylor' is a choice for ladder = 'cut'; got {self.ladder!r}")
+        if self.ladder == "cluster" and (self.trials < 2 or self.activation != "relu"):
+            raise ConfigError(
+                "ladder = 'cluster' asks two or more students of a teacher, of relu nodes; got trials = "
+                f"{self.trials}, activation = {self.activation!r}"
+            )
+        if self.ladder != "none" and (self.teacher != "two-layer" or not self.rungs):
+            raise ConfigError(
+                "a ladder needs a two-layer teacher, and a student at least as wide as its lowest rung; got teacher = "
+                f"{self.teacher!r}, student_hidden = {self.student_hidden}"
             )
 
     @classmethod
@@ -269,6 +322,13 @@ class ExperimentConfig:
     def second_nodes(self) -> int:
         """Nodes of the student's second layer."""
         return self.student_second or self.teacher_second
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Nodes of the networks on the ladder, from below; no more than the student's where they are cut from it."""
+        sizes = sorted({max(1, round(part * self.teacher_hidden)) for part in RUNGS})
+        free = self.ladder in ("grow", "fresh")
+        return tuple(size for size in sizes if free or size <= self.student_hidden)
 
     @property
     def steps_by(self) -> Optimiser:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
+from spectral.engine.ladder import Rungs, climb
 from spectral.engine.train import Checkpoint, History, Loop, train, which_loop
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.streams import Member, member_streams, order_keys
@@ -27,6 +28,8 @@ class Trained:
         Wall time of the training, since it was last resumed.
     loop:
         Which of the two loops of `spectral.engine.train` it was.
+    rungs:
+        What stands on the ladder; None if there is none.
     """
 
     config: ExperimentConfig
@@ -35,6 +38,7 @@ class Trained:
     history: History
     seconds: float
     loop: Loop
+    rungs: Rungs | None = None
 
 
 def draw_task(
@@ -42,6 +46,8 @@ def draw_task(
 ) -> Task:
     """The teachers and patterns of an experiment, or of some `members` of it."""
     members = config.members if members is None else members
+    if config.shared_patterns:
+        members = [member._replace(trial=0) for member in members]
     return make_task(
         members,
         _draw_teacher(config, members),
@@ -75,6 +81,10 @@ def make_student(
     with torch.no_grad():
         student.first.lam_out.fill_(config.lam_start)
         student.first.phi.mul_(config.phi_start)
+        if config.slimming:  # the same weights, with each row's length in its eigenvalue
+            length = student.first.phi.norm(dim=-1)
+            student.first.lam_out.mul_(length)
+            student.first.phi.div_(length.unsqueeze(-1))
     return student
 
 
@@ -137,6 +147,8 @@ def compute(
         l2_second=config.l2_second,
         optimiser=config.steps_by,
         group_lasso=config.group_lasso,
+        l1=config.l1,
+        slimming=config.slimming,
         alternate=config.trained == "alternate",
         keys=keys,
         drop_dead=config.drop_dead,
@@ -147,7 +159,24 @@ def compute(
         loop=loop,
         checkpoint=checkpoint,
     )
-    return Trained(config, task, student, history, time.perf_counter() - start, loop)
+    rungs = None
+    if config.ladder != "none":
+        rungs = climb(
+            config.ladder,  # type: ignore[arg-type]
+            student,
+            task,
+            config.rungs,
+            draw=lambda nodes: make_student(replace(config, student_hidden=nodes), members, device=device),
+            keys=keys,
+            epochs=config.ladder_epochs,
+            batch_size=config.batch_size,
+            learning_rate=config.learning_rate,
+            order=config.order,  # type: ignore[arg-type]
+            trials=config.trials,
+            progress=progress,
+            loop=loop,
+        )
+    return Trained(config, task, student, history, time.perf_counter() - start, loop, rungs)
 
 
 def other_teachers(config: ExperimentConfig, members: Sequence[Member] | None = None) -> Teacher:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,14 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from spectral.curves import prune_sweep
+from spectral.engine.ladder import Rungs
 from spectral.engine.train import Checkpoint, History, Loop, epochs_to_record
 from spectral.lab.config import ExperimentConfig
 from spectral.lab.experiment import Trained, check_device, compute, draw_task, make_student
 from spectral.lab.files import DamagedResult
 from spectral.lab.provenance import describe, revision
 from spectral.lab.store import Arrays, Store
-from spectral.measures import match_teacher, survivors
+from spectral.measures import nodes_found, survivors
 from spectral.prune import ScoreKind, node_scores, rank
 from spectral.stats.intervals import Interval, Statistic, by_teacher, estimate, mean
 from spectral.streams import Member
@@ -79,6 +80,8 @@ class Result:
         The members whose weights were kept.
     provenance:
         When, where, how long, by what; see `describe`.
+    rungs:
+        What stands on the ladder of sizes; None if there is none.
     """
 
     config: ExperimentConfig
@@ -95,6 +98,7 @@ class Result:
     kept: tuple[int, ...]
     provenance: dict[str, Any]
     _weights: dict[str, Tensor]
+    rungs: Rungs | None = None
 
     @property
     def phi(self) -> Tensor:
@@ -297,6 +301,9 @@ def record(result: Trained) -> Arrays:
         tensors["lam_second"] = student.second.lam_out[kept]
     if history.eigenvalues is not None:
         tensors["eigenvalue_history"] = history.eigenvalues
+    if result.rungs is not None:
+        tensors |= {f"rung_{field.name}": getattr(result.rungs, field.name) for field in fields(Rungs)}
+        tensors["rung_nodes"] = torch.tensor(result.rungs.nodes)
     return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
 
 
@@ -325,14 +332,22 @@ def _from_arrays(config: ExperimentConfig, arrays: Mapping[str, np.ndarray], pro
         sweeps={kind: t[f"sweep_{kind}"] for kind in SWEPT},
         kept=tuple(t["kept"].tolist()),
         provenance=provenance,
+        rungs=_rungs(t) if "rung_nodes" in t else None,
         _weights={name: t[name] for name in ("node", "phi", "second_phi", "lam_in", "lam_second") if name in t},
     )
+
+
+def _rungs(t: Mapping[str, Tensor]) -> Rungs:
+    nodes, *measured = (t[f"rung_{field.name}"] for field in fields(Rungs))
+    return Rungs(tuple(nodes.tolist()), *measured)
 
 
 def _kept(config: ExperimentConfig) -> list[int]:
     """The members whose weights are kept; of direct ones the first trials of all teachers come first."""
     count = config.teachers * config.trials
-    if config.parametrization == "direct":
+    if config.ladder != "none":  # of these the networks on the rungs are what counts
+        count = min(count, KEEP_MEMBERS)
+    elif config.parametrization == "direct":
         numbers = config.student_hidden * (config.input_dim + config.second_nodes)
         most = KEEP_TOGETHER if config.teachers > 1 and config.trials > 1 else KEEP_NUMBERS
         count = min(count, max(KEEP_MEMBERS, most // numbers))
@@ -343,14 +358,6 @@ def _kept(config: ExperimentConfig) -> list[int]:
 def _ranges(numbers: Sequence[int]) -> str:
     text = [str(number) for number in numbers]
     return ", ".join(text if len(text) <= 8 else [*text[:6], "…", text[-1]])
-
-
-@torch.no_grad()
-def nodes_found(task: Task, student: Student, threshold: float = 0.05) -> Tensor:
-    """Teacher nodes matched by a survivor at a cosine of 0.98 or more, shape (E,); see `survivors` for `threshold`."""
-    alive = survivors(node_scores(student), threshold)
-    signed = student.activation == "relu"
-    return match_teacher(task.teacher.first, student.first.weight, alive, signed=signed).count()
 
 
 def found_in(result: Result) -> Tensor:

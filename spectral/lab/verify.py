@@ -20,9 +20,9 @@ import torch
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.experiment import compute
 from spectral.lab.files import DamagedResult
-from spectral.lab.results import found_in, nodes_found, run
+from spectral.lab.results import found_in, run
 from spectral.lab.store import Store
-from spectral.measures import effective_size
+from spectral.measures import effective_size, nodes_found
 from spectral.prune import node_scores
 
 LEVEL = 0.99

@@ -13,8 +13,9 @@ from spectral.curves import onset
 from spectral.lab.config import ENGINE_VERSION
 from spectral.lab.files import REPOSITORY
 from spectral.lab.presets import configurations
-from spectral.lab.results import Result, nodes_found
+from spectral.lab.results import Result
 from spectral.lab.store import Store
+from spectral.measures import nodes_found
 from spectral.students import as_student
 
 FOLDER = REPOSITORY / "book" / "results"

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectral import SpectralLinear
-from spectral.penalties import balanced_strength, group_lasso, shrink_rows, split_l2
+from spectral.penalties import balanced_strength, group_lasso, shrink_rows, soften, split_l2
 
 
 def test_published_values_on_a_toy_by_hand(toy):
@@ -70,3 +70,10 @@ def test_proximal_step_minimises_its_objective(seed, strength, spread):
 def test_one_value_for_each_member():
     assert split_l2(SpectralLinear(4, 3, 5), 0.01, 5e-4).shape == (5,)
     assert split_l2(SpectralLinear(4, 3), 0.01, 5e-4).shape == ()
+
+
+def test_soft_thresholding_is_the_nearest_point_in_its_metric():
+    """By hand: 3 moved by 0.5 / 2; within 0.5 / 0.25 of zero all is zero; the sign stays."""
+    values, metric = torch.tensor([3.0, 1.9, -2.5, 0.0]), torch.tensor([2.0, 0.25, 0.25, 1.0])
+    soften(values, metric, 0.5)
+    assert values.tolist() == [2.75, 0, -0.5, 0]

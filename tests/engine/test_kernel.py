@@ -45,6 +45,8 @@ VARIANTS = {
     "adamw, direct, large eps": {"optimiser": "adamw", "parametrization": "direct", "adam_eps": 1e-3},
     "sgd": {"optimiser": "sgd", "l2_second": 0.01, "train_lam_in": True},
     "momentum": {"optimiser": "sgd", "momentum": 0.9, "trained": "alternate"},
+    "l1": {"parametrization": "direct", "l2_phi": 0.0, "l1": 0.005},
+    "slimming": {"l2_phi": 0.0, "l2_lam": 0.0, "slimming": 0.01},
     "large eps": {"adam_eps": 1e-3, "lam_start": 0.5, "phi_start": 2.0},
 }
 

@@ -73,6 +73,19 @@ def test_direct_twins():
             {"parametrization": "direct", "group_lasso": 0.1, "optimiser": "sgd"},
             "group_lasso is a step in Adam's metric; optimiser must be adam, got 'sgd'",
         ),
+        ({"slimming": 0.1, "optimiser": "sgd"}, "slimming is a step in Adam's metric; optimiser must be adam"),
+        ({"l1": 0.1}, "l1 must be 0 for spectral students; got 0.1"),
+        ({"parametrization": "direct", "slimming": 0.1}, "slimming needs spectral students that train eigenvectors"),
+        ({"ladder": "cut"}, "a ladder needs ladder_epochs of at least 1, and no ladder none; got ladder = 'cut'"),
+        ({"ladder_epochs": 5}, "a ladder needs ladder_epochs .* got ladder = 'none', ladder_epochs = 5"),
+        ({"order": "taylor"}, "order is that of a ladder's nodes; there is no ladder, got 'taylor'"),
+        (
+            {"ladder": "rewind", "ladder_epochs": 5, "order": "taylor"},
+            "order = 'taylor' is a choice for ladder = 'cut'",
+        ),
+        ({"ladder": "cluster", "ladder_epochs": 5, "trials": 1}, "two or more students of a teacher, .* trials = 1"),
+        ({"ladder": "cut", "ladder_epochs": 5, "student_hidden": 4}, "at least as wide as its lowest rung; .* = 4"),
+        ({"ladder": "cut", "ladder_epochs": 5, "teacher": "committee"}, "a ladder needs a two-layer teacher"),
     ],
 )
 def test_impossible_values_fail_at_construction(changes, message):
@@ -107,19 +120,24 @@ def test_every_field_moves_the_hash_and_nothing_else_does():
         "train_lam_second": True,
         "traced": True,
         "l2_second": 0.01,
+        "slimming": 0.01,
+        "shared_patterns": True,
     }
     direct, sgd = config.direct_twin(), replace(config, optimiser="sgd")
-    assert replace(direct, group_lasso=0.1).hash() != direct.hash()
+    cut = replace(config, ladder="cut", ladder_epochs=10)
+    assert len({one.hash() for one in (direct, replace(direct, group_lasso=0.1), replace(direct, l1=0.1))}) == 3
+    changed = ({"ladder": "grow"}, {"ladder_epochs": 11}, {"order": "taylor"})
+    assert len({one.hash() for one in (config, cut, *(replace(cut, **change) for change in changed))}) == 5
     assert replace(sgd, momentum=0.9).hash() != sgd.hash()
-    hashes = {config.hash()}
+    hashes, seen = {config.hash()}, ("group_lasso", "l1", "momentum", "ladder", "ladder_epochs", "order")
     for field in fields(config):
-        if field.name in ("group_lasso", "momentum"):  # seen above
+        if field.name in seen:
             continue
         value = getattr(config, field.name)
         number = value + 1 if type(value) is int else value
         other = others.get(field.name, number / 2 if type(value) is float else number)
         hashes.add(replace(config, **{field.name: other}).hash())
-    assert len(hashes) == len(fields(config)) - 1  # two fields less were changed, and the default is one
+    assert len(hashes) == 1 + len(fields(config)) - len(seen)  # the default is one
 
 
 def test_a_second_layer_has_the_teachers_width_unless_it_has_its_own():
@@ -146,7 +164,7 @@ def test_results_keep_their_names():
     assert ExperimentConfig(student_hidden=40, l2_lam=0.0).hash() == "026ee649749c"
     later = [  # results that do not name these were trained as if they named the default
         *("label_noise", "student_second", "optimiser", "momentum", "adam_eps", "l2_second", "lam_start", "phi_start"),
-        *("train_lam_second", "traced"),
+        *("train_lam_second", "traced", "l1", "slimming", "ladder", "ladder_epochs", "order", "shared_patterns"),
     ]
     named = {name: value for name, value in ExperimentConfig().changed(everything=True).items() if name not in later}
     values = json.dumps(named, sort_keys=True)

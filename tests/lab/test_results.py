@@ -19,8 +19,9 @@ from spectral.engine.plan import adam
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.experiment import compute, draw_task
 from spectral.lab.files import DamagedResult
-from spectral.lab.results import SWEPT, OutOfMemory, WeightsNotKept, found_in, nodes_found, record, run, score_epochs
+from spectral.lab.results import SWEPT, OutOfMemory, WeightsNotKept, found_in, record, run, score_epochs
 from spectral.lab.store import CheckpointFile, Store
+from spectral.measures import nodes_found
 from spectral.prune import node_scores, rank
 from spectral.stats.intervals import jackknife
 from spectral.streams import Member
