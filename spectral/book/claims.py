@@ -18,6 +18,7 @@ import yaml
 
 import spectral.book.asked
 import spectral.book.mechanism
+import spectral.book.peers
 import spectral.book.transition  # noqa: F401  their quantities are registered by importing them
 from spectral.bench.tables import STORED as BENCH
 from spectral.bench.tables import load

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from spectral.lab.config import ExperimentConfig, Twin, unknown_name
+from spectral.penalties import balanced_strength
 
 StudentKind = Literal["spectral", "published", "matched", "lasso"]
 STUDENTS: tuple[StudentKind, ...] = get_args(StudentKind)
@@ -39,15 +40,16 @@ class Experiment:
         What it belongs to: "grid", "one-teacher", "m" (the second layer's width), "variant", "long", "universal" or
         "crowded" (settings of the universal ones once more, with one thing changed), "control" (the published direct
         student with one of its settings changed), "narrow" (conventional networks of few nodes, see `Universal`),
-        "why" (students from which one thing after the other is taken, see `Why`) or "together" (several students of
-        each teacher, see `Together`).
+        "why" (students from which one thing after the other is taken, see `Why`), "together" (several students of
+        each teacher, see `Together`) or "peers" (other ways to networks of few nodes, see `Peers`).
     varied:
         What sets it apart within its design: a field of its configuration, "teacher" (size and inputs), "committee",
         "penalties" (both), the name of a variant, or what an experiment on "why" intervenes in: "l2" (the strengths of
         both penalties), "rule" (of the steps), "adam_eps", "steps" (learning rate and epochs), "start" (of the
-        factors), "layers" (which factors of which layer are trained or penalised), or "published" (nothing).
+        factors), "layers" (which factors of which layer are trained or penalised), or "published" (nothing). Of
+        "peers" it is the setting: "usual", "label_noise" or "inputs".
     student:
-        One of `STUDENTS`, or "narrow"; "matched" for all conventional ones of "why".
+        One of `STUDENTS`, or "narrow"; "matched" for all conventional ones of "why"; one of `METHODS` for "peers".
     config:
         What is computed.
     base:
@@ -168,6 +170,36 @@ class Together:
 
 
 @dataclass(frozen=True)
+class Peers:
+    """Sizes of the experiments that compare ways to networks of few nodes.
+
+    A way has several attempts: strengths of its penalty, or else starts. All have one budget of nodes times epochs.
+
+    Attributes
+    ----------
+    common:
+        Settings that these experiments share. `epochs` and `ladder_epochs` are those of a wide student and of the
+        networks that are cut from it, and so make the budget.
+    teachers, fewer:
+        In the usual setting, and in the others; each setting has teachers of its own.
+    width:
+        Nodes of the wide students.
+    strengths:
+        In parts of the published penalties, or of what corresponds to them.
+    inputs, noise:
+        Of the other settings.
+    """
+
+    common: dict[str, Any]
+    teachers: int
+    fewer: int
+    width: int
+    strengths: tuple[float, ...]
+    inputs: tuple[str, ...]
+    noise: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Preset:
     """Sizes of the book's experiments.
 
@@ -191,6 +223,8 @@ class Preset:
         Of those on why nodes die.
     together:
         Of those that ask several students.
+    peers:
+        Of those that compare ways to networks of few nodes.
     """
 
     common: dict[str, Any]
@@ -204,6 +238,7 @@ class Preset:
     universal: Universal
     why: Why
     together: Together
+    peers: Peers
 
 
 FEW_REASONS: dict[str, Any] = {
@@ -257,6 +292,15 @@ PRESETS = {
             sizes=(5, 10),
             dims=(5,),
         ),
+        peers=Peers(
+            common={"epochs": 2, "ladder_epochs": 1, "patterns": 1_000, "test_patterns": 500},
+            teachers=2,
+            fewer=2,
+            width=40,
+            strengths=(0.1, 1.0),
+            inputs=(),
+            noise=(0.3,),
+        ),
     ),
     "laptop": Preset(
         common={"epochs": 600},
@@ -303,6 +347,15 @@ PRESETS = {
             map_trials=2,
             sizes=(10,),
             dims=(5, 10),
+        ),
+        peers=Peers(
+            common={"epochs": 400, "ladder_epochs": 150},
+            teachers=2,
+            fewer=2,
+            width=60,
+            strengths=(0.1, 1.0),
+            inputs=(),
+            noise=(0.3,),
         ),
     ),
     "paper": Preset(
@@ -355,6 +408,15 @@ PRESETS = {
             sizes=(10, 20, 40),
             dims=(5, 10, 20),
         ),
+        peers=Peers(
+            common={"epochs": 1_500, "ladder_epochs": 500},
+            teachers=10,
+            fewer=6,
+            width=100,
+            strengths=(0.032, 0.1, 0.32, 1.0),
+            inputs=("digits",),
+            noise=(0.3,),
+        ),
     ),
 }
 
@@ -370,6 +432,9 @@ WHY_SEED, WHY_TEACHERS = 3110, 1850
 
 TOGETHER_SEED, TOGETHER_TEACHERS = 3111, 1900
 """For students asked together: base seed; seed of the first teacher. Each setting of the map has its own teachers."""
+
+PEERS_SEED, PEERS_TEACHERS = 3112, 2000
+"""For other ways to networks of few nodes: base seed; seed of the first teacher."""
 
 BASE, COMMITTEE_DIM = (20, 10), 20
 """(h_T, d) of the teachers that everything else is varied for, the paper's; inputs of the committees."""
@@ -459,6 +524,7 @@ def _experiments(p: Preset) -> Iterator[Experiment]:
     yield from _universal(p.universal)
     yield from _why(p.why)
     yield from _together(p.together)
+    yield from _peers(p.peers)
 
 
 def _universal(u: Universal) -> Iterator[Experiment]:
@@ -472,11 +538,6 @@ def _universal(u: Universal) -> Iterator[Experiment]:
             design = "crowded"
         found = Experiment(name, design, varied, "spectral", config, of.name if of else "")
         return settings.setdefault(setting, found)
-
-    def with_patterns(config: ExperimentConfig, **changes: Any) -> ExperimentConfig:
-        """`config` with other patterns and as many steps as before."""
-        changed = replace(config, **changes)
-        return replace(changed, epochs=max(1, round(config.epochs * _batches(config) / _batches(changed))))
 
     def penalised(config: ExperimentConfig, factor: float) -> ExperimentConfig:
         return replace(config, l2_phi=factor * config.l2_phi, l2_lam=factor * config.l2_lam)
@@ -498,16 +559,15 @@ def _universal(u: Universal) -> Iterator[Experiment]:
         for activation in ("relu", "erf"):
             config = replace(common, teacher="committee", activation=activation, **shape)
             yield named(f"committee={activation},h_T={size}", "committee", config)
-    few = {"patterns": 1_300, "validation_fraction": 300 / 1_300, "test_patterns": 497}  # all the digits there are
     for inputs in u.inputs:
-        config = with_patterns(base.config, inputs=inputs, **(few if inputs == "digits" else {}))
+        config = _with_inputs(base.config, inputs)
         yield named(f"inputs={inputs}", "inputs", config, base)
     for level in u.noise:
         yield named(f"noise={level:g}", "label_noise", replace(base.config, label_noise=level), base)
     for factor in u.penalties:
         yield named(f"penalty={factor:g}", "penalties", penalised(base.config, factor), base)
     for patterns in u.patterns:
-        yield named(f"patterns={patterns}", "patterns", with_patterns(base.config, patterns=patterns), base)
+        yield named(f"patterns={patterns}", "patterns", _with_patterns(base.config, patterns=patterns), base)
     for epochs in u.epochs:
         yield named(f"epochs={epochs}", "epochs", replace(base.config, epochs=epochs), base)
     for crowded in u.crowded:
@@ -516,7 +576,7 @@ def _universal(u: Universal) -> Iterator[Experiment]:
         for factor in u.lighter:
             yield named(f"crowded,{crowded},penalty={factor:g}", "penalties", penalised(config, factor), of)
         patterns = u.denser * config.patterns
-        changed = with_patterns(config, patterns=patterns)
+        changed = _with_patterns(config, patterns=patterns)
         yield named(f"crowded,{crowded},patterns={patterns}", "patterns", changed, of)
         epochs = u.longer * config.epochs
         yield named(f"crowded,{crowded},epochs={epochs}", "epochs", replace(config, epochs=epochs), of)
@@ -593,6 +653,78 @@ def _together(t: Together) -> Iterator[Experiment]:
         for student, twin in twins(config).items():
             name = f"together/{student},h_T={size},d={dim}/{5 * size}"
             yield Experiment(name, "together", "teacher", student, twin)
+
+
+METHODS = (
+    *("spectral", "lasso", "l1", "ridge", "slimming"),
+    *("magnitude", "taylor", "rewind", "cluster", "grow", "search"),
+)
+"""Ways to networks of few nodes: penalties, of several strengths, and then what has none, from several starts."""
+
+
+def _peers(p: Peers) -> Iterator[Experiment]:
+    shape: dict[str, Any] = {"student_hidden": p.width, "ladder": "cut", "shared_patterns": True}
+    usual = ExperimentConfig(
+        seed=PEERS_SEED, teacher_seed=PEERS_TEACHERS, teachers=p.teachers, trials=1, **shape, **p.common
+    )
+    settings = [("", "usual", usual)]
+    settings += [(f",noise={level:g}", "label_noise", replace(usual, label_noise=level)) for level in p.noise]
+    settings += [(f",inputs={inputs}", "inputs", _with_inputs(usual, inputs)) for inputs in p.inputs]
+    for index, (setting, varied, config) in enumerate(settings):
+        if index:
+            seed = usual.teacher_seed + p.teachers + p.fewer * (index - 1)
+            config = replace(config, teachers=p.fewer, teacher_seed=seed)
+        for name, way in _ways(config, p.strengths).items():
+            place = f"{name}{setting}/{way.student_hidden}"
+            yield Experiment(f"peers/{place}", "peers", varied, name.partition(",")[0], way)
+
+
+def _ways(config: ExperimentConfig, strengths: tuple[float, ...]) -> dict[str, ExperimentConfig]:
+    """All attempts of all `METHODS`, at the teachers of `config` and with its budget of nodes times epochs."""
+    plain = replace(config, parametrization="direct", l2_phi=0.0)
+    free = replace(config, l2_phi=0.0, l2_lam=0.0)
+    lasso, ridge = balanced_strength(config.l2_phi, config.l2_lam), config.l2_phi
+    on_rungs = sum(config.rungs)
+    budget = config.student_hidden * config.epochs + on_rungs * config.ladder_epochs
+    ways: dict[str, ExperimentConfig] = {}
+    for factor in strengths:
+        ways |= {
+            f"spectral,{factor:g}": replace(config, l2_phi=factor * config.l2_phi, l2_lam=factor * config.l2_lam),
+            f"lasso,{factor:g}": replace(plain, group_lasso=factor * lasso),
+            f"l1,{factor:g}": replace(plain, l1=factor * lasso / config.input_dim**0.5),
+            f"ridge,{factor:g}": replace(plain, l2_phi=factor * ridge, l2_second=factor * ridge),
+            f"slimming,{factor:g}": replace(free, slimming=factor * lasso),
+        }
+    starts = replace(plain, trials=len(strengths))
+
+    def spent(nodes: int) -> dict[str, Any]:
+        """The whole budget on so many nodes in all, each for as many epochs."""
+        return dict.fromkeys(("epochs", "ladder_epochs"), max(1, round(budget / nodes)))
+
+    lowest, highest = config.rungs[0], config.rungs[-1]
+    return ways | {
+        "magnitude": starts,
+        "taylor": replace(starts, order="taylor"),
+        "rewind": replace(starts, ladder="rewind", **spent(config.student_hidden + on_rungs)),
+        "cluster": replace(starts, ladder="cluster"),
+        "grow": replace(starts, ladder="grow", student_hidden=lowest, **spent(on_rungs)),
+        "search": replace(starts, ladder="fresh", student_hidden=highest, **spent(on_rungs)),
+    }
+
+
+def _with_inputs(config: ExperimentConfig, inputs: str) -> ExperimentConfig:
+    """`config` with other inputs; of digits all that there are."""
+    few = {"patterns": 1_300, "validation_fraction": 300 / 1_300, "test_patterns": 497}
+    return _with_patterns(config, inputs=inputs, **(few if inputs == "digits" else {}))
+
+
+def _with_patterns(config: ExperimentConfig, **changes: Any) -> ExperimentConfig:
+    """`config` with other patterns and as many steps as before."""
+    changed = replace(config, **changes)
+    times = _batches(config) / _batches(changed)
+    return replace(
+        changed, epochs=max(1, round(times * config.epochs)), ladder_epochs=round(times * config.ladder_epochs)
+    )
 
 
 def _travelled(config: ExperimentConfig) -> float:
