@@ -6,7 +6,7 @@ Axes: A attempts, T teachers, K trials, N rungs, G pairs of ways.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from spectral.curves import crossing
 from spectral.lab.collection import MissingResult, Results
 from spectral.lab.presets import METHODS, Experiment
 from spectral.lab.results import Result
-from spectral.stats.intervals import geometric_mean
+from spectral.stats.intervals import Interval, estimate, geometric_mean, mean
 
 Setting = Literal["usual", "label_noise", "inputs"]
 Compared = Literal["spectral over others", "wide over search"]
@@ -41,23 +41,27 @@ WORDS = {
 
 
 class Ladder(NamedTuple):
-    """What a way has on its rungs of `nodes` (N,) for each teacher: errors in units of E[y^2], teacher nodes found."""
+    """What a way has on its rungs of `nodes` (N,): errors in units of E[y^2], teacher nodes found, which attempt it is.
+
+    For each teacher, (T, N).
+    """
 
     nodes: np.ndarray
-    validation: np.ndarray  # (T, N)
+    validation: np.ndarray
     test: np.ndarray
     found: np.ndarray
+    attempt: np.ndarray
 
 
-def attempts(result: Result) -> Ladder:
-    """All attempts of a result, with an axis for them: (A, T, N)."""
+def attempts(result: Result) -> tuple[np.ndarray, ...]:
+    """Validation errors, test errors and nodes found of all attempts of a result, (A, T, N) each."""
     rungs, config = result.rungs, result.config
     if rungs is None:
         raise MissingResult(f"run {config.hash()} has no ladder; a way to small networks needs one")
     power = result.test_power.unsqueeze(-1)
     parts = (rungs.validation_mse / power, rungs.test_mse / power, rungs.found)
     shape = config.teachers, config.trials, len(rungs.nodes)
-    return Ladder(np.array(rungs.nodes), *(part.double().numpy().reshape(shape).swapaxes(0, 1) for part in parts))
+    return tuple(part.double().numpy().reshape(shape).swapaxes(0, 1) for part in parts)
 
 
 def experiments(results: Results, setting: str, method: str) -> list[Experiment]:
@@ -70,12 +74,13 @@ def experiments(results: Results, setting: str, method: str) -> list[Experiment]
 
 def ladder(results: Results, setting: str, method: str) -> Ladder:
     """Of each teacher and rung the attempt with the smallest validation error."""
-    every = [results.derived(attempts, one) for one in experiments(results, setting, method)]
-    validation, test, found = (
-        np.concatenate([getattr(one, part) for one in every]) for part in ("validation", "test", "found")
+    chosen = experiments(results, setting, method)
+    validation, *others = (
+        np.concatenate(parts) for parts in zip(*(results.derived(attempts, one) for one in chosen), strict=True)
     )
-    best = validation.argmin(0)[None]
-    return Ladder(every[0].nodes, *(np.take_along_axis(part, best, 0)[0] for part in (validation, test, found)))
+    best = validation.argmin(0)
+    test, found = (np.take_along_axis(part, best[None], 0)[0] for part in others)
+    return Ladder(np.array(chosen[0].config.rungs), validation.min(0), test, found, best)
 
 
 def at_teachers_size(results: Results, setting: str, method: str) -> int:
@@ -105,10 +110,41 @@ def needed(results: Results, setting: str, method: str) -> np.ndarray:
     return np.append(own.nodes, 2 * own.nodes[-1])[place]
 
 
+def just_cut(results: Results, setting: str, method: str) -> np.ndarray:
+    """Test error at the teacher's size before anything is trained on, of the attempts that were chosen, (T,).
+
+    Raises
+    ------
+    MissingResult
+        If the way does not cut by the product of norms.
+    """
+    chosen = experiments(results, setting, method)
+    if any((one.config.ladder, one.config.order) != ("cut", "product") for one in chosen):
+        raise MissingResult(f"networks of {method!r} are not cut by the product of norms")
+    place, every = at_teachers_size(results, setting, method), []
+    for one in chosen:
+        result, config = results[one], one.config
+        sweep = result.sweeps["product"] / result.test_power.unsqueeze(-1)
+        errors = sweep[:, min(config.teacher_hidden, sweep.shape[1] - 1)]
+        every.append(errors.double().numpy().reshape(config.teachers, config.trials).T)
+    best = ladder(results, setting, method).attempt[None, :, place]
+    return np.take_along_axis(np.concatenate(every), best, 0)[0]
+
+
 def seconds(results: Results, setting: str, method: str) -> float:
     """Processor time of all attempts, for a teacher."""
     chosen = experiments(results, setting, method)
     return sum(results[one].provenance["cpu_seconds"] for one in chosen) / chosen[0].config.teachers
+
+
+def typical(values: np.ndarray, *, log: bool = True) -> Interval:
+    """What values of each teacher, (T, ...), amount to: their geometric mean, or their mean."""
+    return estimate(values[:, None], geometric_mean if log else mean, log=log)
+
+
+def settings(results: Results) -> list[str]:
+    """Those in which ways are compared here."""
+    return [setting for setting in get_args(Setting) if results.select(design="peers", varied=setting)]
 
 
 def _pairs(compared: Compared) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from spectral.book.figures import ROLES, cost, error, size, spectra, training
+from spectral.book.figures import ROLES, cost, error, peers, size, spectra, training
 from spectral.stats.intervals import Interval
 
 
@@ -135,3 +135,38 @@ def test_rates_have_a_panel_for_each_number_of_threads_with_its_roof(drawn):
         assert [line.get_ydata() for line in ax.lines if len(set(line.get_ydata())) == 1][-1] == [roof, roof]
         assert ax.get_title() == f"{threads} thread{'s' * (threads > 1)}"
     assert legend() == ["$d = m$ = 5", "$d = m$ = 40"]
+
+
+def test_ways_have_a_line_each_in_the_panel_of_their_kind(drawn):
+    ways = {"spectral": values(3, 1), "lasso": values(2, 1)}
+    words = {"spectral": "ours", "lasso": "theirs", "search": "other"}
+    peers.curves([5, 20], {"penalties": ways, "none": {"search": values(4, 2)}}, words, 20)
+    first, second = drawn()
+    assert [ax.get_title() for ax in (first, second)] == ["penalties", "none"]
+    assert first.get_legend_handles_labels()[1] == ["ours", "theirs"]
+    assert second.lines[0].get_ydata().tolist() == [4, 2]
+    assert first.get_yscale() == "log"
+
+
+def test_each_kind_of_way_has_looks_of_its_own():
+    looks = [(look.colour, look.line) for look in peers.LOOKS.values()]
+    for kind in (looks[:5], looks[5:]):
+        assert len(set(kind)) == len(kind)
+
+
+def test_ways_are_rows_from_the_top_and_what_is_not_known_is_left_out(drawn):
+    def one(value):
+        return Interval(value, value - 1, value + 2)
+
+    panels = {
+        "error": [peers.Series("cut", {"a": one(5.0)}, True), peers.Series("trained", {"a": one(3.0), "b": one(4.0)})],
+        "nodes": [peers.Series("trained", {"a": one(20.0), "b": one(19.0)})],
+    }
+    peers.dots(["a", "b"], panels, log={"error": True}, at={"nodes": 20})
+    error, nodes = drawn()
+    assert [c.lines[0].get_xdata().tolist() for c in error.containers] == [[5], [3, 4]]
+    assert [c.lines[0].get_ydata().tolist() for c in error.containers] == [[0], [0, 1]]
+    assert (error.get_xscale(), nodes.get_xscale(), nodes.get_xlabel()) == ("log", "linear", "nodes")
+    assert error.get_ylim()[0] > error.get_ylim()[1]
+    assert nodes.lines[-1].get_xdata() == [20, 20]
+    assert legend() == ["cut", "trained"]

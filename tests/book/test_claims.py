@@ -41,7 +41,7 @@ from spectral.book.claims import (
 from spectral.book.quantities import QUANTITIES, Counted, Measured
 from spectral.lab.collection import MissingResult, Results
 from spectral.lab.files import REPOSITORY
-from spectral.lab.presets import TOGETHER_SEED, WHY_SEED, experiments
+from spectral.lab.presets import PEERS_SEED, TOGETHER_SEED, WHY_SEED, experiments
 from spectral.lab.store import Store
 from spectral.stats.intervals import Interval, Refused
 
@@ -276,8 +276,8 @@ def test_results_that_are_not_there_decide_nothing(tmp_path):
 def test_the_ledger_can_be_applied():
     """Every quantity, choice and bound exists; see `spectral.book.claims.read_claims` for what it refuses."""
     found, settings = claims.read_claims()
-    assert len({claim.id for claim in found}) == len(found) == 27
-    assert [claim.of for claim in found] == ["paper"] * 11 + ["ours"] * 16
+    assert len({claim.id for claim in found}) == len(found) == 29
+    assert [claim.of for claim in found] == ["paper"] * 11 + ["ours"] * 18
     assert settings == {"level": LEVEL}
     for one in found:
         assert one.statement.endswith(".")
@@ -532,7 +532,7 @@ def test_a_rule_is_all_but_wording():
     assert differ(lambda ledger, by_id: ledger["widths"].remove(40)) == then.keys()
 
 
-LATER = {WHY_SEED: "12-mechanism", TOGETHER_SEED: "13-together"}
+LATER = {WHY_SEED: "12-mechanism", TOGETHER_SEED: "13-together", PEERS_SEED: "14-peers"}
 """Base seeds of the runs of chapters whose claims came later."""
 
 

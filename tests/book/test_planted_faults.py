@@ -11,6 +11,7 @@ from worlds import (
     falling,
     heavy,
     missing,
+    on_rungs,
     perfect,
     positive,
     scaled,
@@ -199,6 +200,18 @@ FAULTS: dict[str, list[Fault]] = {
     "certificate": [
         (asked(), asked("together", by=stranger), NOT),
         (asked("lasso", by=scattered), World(TRUSTED, SEVERAL), NOT),
+    ],
+    "peers": [
+        (World(), World({"spectral": on_rungs(2)}), NOT),
+        (World(), World({"spectral": on_rungs(plus=0.01)}), NOT),
+        (World(), World({"lasso": on_rungs(0.5)}), WITHIN),
+        (World(), World({"spectral": on_rungs(2)}), NOT),
+    ],
+    "wide-first": [
+        (World({"search": on_rungs(2)}), World(), NOT),
+        (World({"search": on_rungs(lost=2)}), World(), NOT),
+        (World({"search": on_rungs(2)}), World({"search": on_rungs(2), "rewind": on_rungs(2)}), WITHIN),
+        (World({"search": on_rungs(2)}), World(), NOT),
     ],
 }
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from spectral import ExperimentConfig, Student
 from spectral.curves import prune_sweep
+from spectral.engine.ladder import Rungs
 from spectral.lab.collection import Results
 from spectral.lab.experiment import draw_task, other_teachers
 from spectral.lab.presets import Experiment, experiments
@@ -32,13 +33,16 @@ TEACHERS = 4
 class Made:
     """Weights of E students, `first` (E, h, d) and `second` (E, m, h), and what is planted in place of their errors.
 
-    `errors` is the test error over E[y^2], `growth` its growth with n = 0 ... h_S nodes, (h_S + 1,).
+    `errors` is the test error over E[y^2], `growth` its growth with n = 0 ... h_S nodes, (h_S + 1,). On a ladder the
+    error is that of nodes that are missing; `on_rungs` is what it is multiplied with, what is added to it, and how many
+    nodes fewer are found.
     """
 
     first: Tensor
     second: Tensor
     errors: float | None = None
     growth: Tensor | None = None
+    on_rungs: tuple[float, float, int] = (1.0, 0.0, 0)
 
 
 Maker = Callable[[ExperimentConfig, Teacher], Made]
@@ -198,6 +202,11 @@ def exponential(config: ExperimentConfig, teacher: Teacher) -> Made:
     return replace(perfect(config, teacher), growth=(grown - grown[-1]) / (grown[0] - grown[-1]))
 
 
+def on_rungs(times: float = 1.0, plus: float = 0.0, lost: int = 0) -> Maker:
+    """Perfect, but that the networks on the ladder are said to be worse."""
+    return lambda config, teacher: replace(perfect(config, teacher), on_rungs=(times, plus, lost))
+
+
 @dataclass(frozen=True)
 class World:
     """Who is made by which maker: kinds of students, or designs, or names; what is not named is `perfect`."""
@@ -210,7 +219,7 @@ class World:
         """All of preset `paper`."""
         small = {"teachers": TEACHERS, "trials": 1, "test_patterns": 400, "patterns": 600, "inputs": "gaussian"}
         chosen = [
-            replace(one, config=replace(one.config, **small | {"batch_size": 300} | dict(self.changes)))
+            replace(one, config=replace(one.config, **small | {"batch_size": 300} | dict(self.changes) | several(one)))
             for one in experiments("paper")
         ]
         return Results(chosen, self._read)
@@ -219,6 +228,11 @@ class World:
         keys = (experiment.name, experiment.student, experiment.design)
         maker = next((self.makers[key] for key in keys if key in self.makers), perfect)
         return result(experiment.config, maker)
+
+
+def several(one: Experiment) -> dict[str, int]:
+    """Students of each teacher, where one is not enough."""
+    return {"trials": 2} if one.config.ladder == "cluster" else {}
 
 
 class Sweeping(SimpleNamespace):
@@ -284,7 +298,19 @@ def result(config: ExperimentConfig, maker: Maker) -> SimpleNamespace:
         test_mse=error.clamp_min(1e-12),
         test_power=power,
         kept=tuple(every),
+        rungs=ladder(config, made, power, spread),
         task=lambda chosen=None: task,
         student=lambda chosen=None: student,
         members=lambda chosen=None: [config.members[e] for e in of(chosen)],
     )
+
+
+def ladder(config: ExperimentConfig, made: Made, power: Tensor, spread: Tensor) -> Rungs | None:
+    """What stands on the rungs: an error of (1 - n/h_T)^1.5 and a thousandth of E[y^2], all of the nodes found."""
+    if config.ladder == "none":
+        return None
+    (times, plus, lost), nodes = made.on_rungs, torch.tensor(config.rungs)
+    missing = (1 - nodes / config.teacher_hidden).clamp_min(0)
+    errors = (times * (missing**1.5 + 0.001) + plus) * (power * spread).unsqueeze(-1)
+    found = (nodes.clamp_max(config.teacher_hidden) - lost).expand(len(power), -1)
+    return Rungs(config.rungs, errors, errors, found)

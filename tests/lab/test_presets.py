@@ -7,7 +7,7 @@ import pytest
 
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.files import REPOSITORY
-from spectral.lab.presets import PRESETS, STUDENTS, configurations, controls, experiments, twins
+from spectral.lab.presets import METHODS, PRESETS, STUDENTS, configurations, controls, experiments, twins
 from spectral.lab.provenance import command
 from spectral.lab.sweep import expected_seconds
 from spectral.streams import member_streams, stream
@@ -54,12 +54,15 @@ def test_presets_have_the_same_experiments_at_their_own_sizes(preset):
         "narrow": sum(1 for name in configurations(preset) if name.startswith("narrow/")),
         "why": sum(1 for name in configurations(preset) if name.startswith("why/")),
         "together": 4 * (len(p.together.widths) + len(p.together.sizes) * len(p.together.dims)),
+        "peers": (5 * len(p.peers.strengths) + 6) * (1 + len(p.peers.noise) + len(p.peers.inputs)),
     }
     for name, config in configurations(preset).items():
         design, student, width = name.split("/")
         direct = student.split(",")[0] in STUDENTS[1:] or design in ("control", "narrow")
         if design == "why":
             direct = "direct" in student or "frozen" in student
+        if design == "peers":
+            direct = student.split(",")[0] not in ("spectral", "slimming")
         assert config.student_hidden == int(width)
         assert config.parametrization == ("direct" if direct else "spectral")
     m = {name.split("/")[0]: config.teacher_second for name, config in configurations(preset).items()}
@@ -77,7 +80,7 @@ def test_paper_is_the_paper_s_scale():
             config = paper[f"one-teacher/{student}/{width}"]
             assert (config.teachers, config.trials) == (1, 30)
     for name, config in paper.items():
-        if name.startswith(("universal/", "narrow/", "why/", "together/")):
+        if name.startswith(("universal/", "narrow/", "why/", "together/", "peers/")):
             continue
         assert config.epochs == (8_438 if name.startswith("control/epochs") else 8_000 if "long/" in name else 2_000)
         assert len(config.members) == 30
@@ -94,14 +97,15 @@ def test_paper_keeps_away_from_seeds_that_were_looked_at():
     The ledger names the ones there are.
     """
     members = {member for config in configurations("paper").values() for member in config.members}
-    assert {member.seed for member in members} == {3107, 3108, 3110, 3111}
+    assert {member.seed for member in members} == {3107, 3108, 3110, 3111, 3112}
     expected = {*range(1000, 1030), 1100, *range(1200, 1680), *range(1700, 1740)}
-    later = {*range(1850, 1870), *range(1900, 1942)}
+    later = {*range(1850, 1870), *range(1900, 1942), *range(2000, 2022)}
     assert {member.teacher_seed for member in members} == expected | later
     header = " ".join(LEDGER.read_text().replace("\n#", "").split())
     assert "(seeds 1000 to 1029, 1100, 1200 to 1679 and 1700 to 1739) and their base seeds (3107 and 3108)" in header
     assert "chapter 12 have teachers 1850 to 1869 and base seed 3110" in header
     assert "Those of chapter 13 have teachers 1900 to 1941 and base seed 3111" in header
+    assert "Those of chapter 14 have teachers 2000 to 2021 and base seed 3112" in header
     designs = ("grid/spectral/200", "one-teacher/spectral/200", "universal/h_T=20,d=10/100")
     teachers = [{member.teacher_seed for member in configurations("paper")[name].members} for name in designs]
     assert sum(map(len, teachers)) == len(set.union(*teachers))
@@ -120,7 +124,7 @@ def test_controls_differ_from_the_spectral_student_in_nothing_else(preset):
     for name, config in found.items():
         design, student, width = name.split("/")
         student, cell, of = student.partition(",")
-        if student not in may_differ or design == "why":
+        if student not in may_differ or design in ("why", "peers"):
             continue
         partner = f"{design}/spectral{cell}{of}/{width}"
         one, other = config.changed(everything=True), found[partner].changed(everything=True)
@@ -273,9 +277,9 @@ def test_laptop_stays_within_ten_minutes():
 
 
 NAMES = {  # of all experiments: digits of the SHA-256 of their names, one a line, and how many there are
-    "smoke": ("0dafd47b77ac", 99),
-    "laptop": ("0b5c6a844351", 109),
-    "paper": ("bea826fd643e", 300),
+    "smoke": ("53259ae1d532", 131),
+    "laptop": ("e9525e88674a", 141),
+    "paper": ("755dc3bdcb80", 378),
 }
 
 
@@ -296,6 +300,37 @@ def why(label: str) -> str:
     return (kinds | rules).get(word if "=" in label and word in kinds else label.split(",")[0], "layers")
 
 
+def peers(label: str) -> str:
+    """The setting in which ways are compared, by the label in an experiment's name."""
+    return "label_noise" if "noise=" in label else "inputs" if "inputs=" in label else "usual"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_ways_to_small_networks_have_one_budget_and_the_same_patterns(preset):
+    """Nodes times epochs of all trainings of an attempt; four attempts of each way; teachers of a setting's own."""
+    found, seeds = {}, []
+    for experiment in experiments(preset):
+        if experiment.design == "peers":
+            found.setdefault(experiment.varied, {}).setdefault(experiment.student, []).append(experiment.config)
+    for ways in found.values():
+        assert tuple(ways) == METHODS
+        usual = ways["spectral"][0]
+        seeds += range(usual.teacher_seed, usual.teacher_seed + usual.teachers)
+        budgets = []
+        for configs in ways.values():
+            assert sum(config.trials for config in configs) == len(PRESETS[preset].peers.strengths)
+            for config in configs:
+                own = config.student_hidden if config.ladder not in ("grow", "fresh") else 0
+                budgets.append(own * config.epochs + sum(config.rungs) * config.ladder_epochs)
+                assert config.rungs == usual.rungs
+                assert config.ladder in ("cut", "rewind", "cluster") or config.epochs == config.ladder_epochs
+                world = ("teacher_seed", "teachers", "seed", "inputs", "label_noise", "patterns", "shared_patterns")
+                assert all(getattr(config, name) == getattr(usual, name) for name in world)
+        if preset != "smoke":  # two epochs cannot be divided
+            assert max(budgets) <= 1.005 * min(budgets)
+    assert len(seeds) == len(set(seeds))
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_an_experiment_says_what_its_name_says(preset):
     for experiment in experiments(preset):
@@ -310,6 +345,7 @@ def test_an_experiment_says_what_its_name_says(preset):
             "control": ("control", middle.partition("=")[0], "published"),
             "narrow": ("narrow", "student_hidden", "narrow"),
             "why": ("why", why(middle), "matched" if "direct" in middle or "frozen" in middle else "spectral"),
+            "peers": ("peers", peers(middle), middle.split(",")[0]),
             "together": ("together", "teacher" if "h_T" in middle else "student_hidden", middle.split(",")[0]),
         }
         if place == "universal":
@@ -351,7 +387,7 @@ def test_an_experiment_differs_from_its_base_in_the_varied_thing_alone(preset):
     }
     found = {experiment.name: experiment for experiment in experiments(preset)}
     for experiment in found.values():
-        alone = experiment.design in ("grid", "one-teacher", "together")
+        alone = experiment.design in ("grid", "one-teacher", "together", "peers")
         alone |= experiment.varied in ("teacher", "committee", "published")
         assert (experiment.base == "") == alone, experiment.name
         if alone:
