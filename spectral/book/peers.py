@@ -110,6 +110,14 @@ def needed(results: Results, setting: str, method: str) -> np.ndarray:
     return np.append(own.nodes, 2 * own.nodes[-1])[place]
 
 
+def complete(results: Results, setting: str, method: str, above: int = 0) -> np.ndarray:
+    """Share of single attempts that found all teacher nodes, so many rungs above the teacher's size, (T,)."""
+    chosen = experiments(results, setting, method)
+    found = np.concatenate([results.derived(attempts, one)[2] for one in chosen])  # (A, T, N)
+    place = at_teachers_size(results, setting, method) + above
+    return (found[..., place] >= chosen[0].config.teacher_hidden).mean(0)
+
+
 def just_cut(results: Results, setting: str, method: str) -> np.ndarray:
     """Test error at the teacher's size before anything is trained on, of the attempts that were chosen, (T,).
 

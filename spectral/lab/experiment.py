@@ -129,9 +129,11 @@ def compute(
     Raises
     ------
     ConfigError
-        If `device` cannot be used.
+        If `device` cannot be used; if only some students of a teacher are given that are to make one network.
     """
     members = config.members if members is None else members
+    if config.ladder == "cluster" and len(members) < config.trials * len({one.teacher_seed for one in members}):
+        raise ConfigError(f"ladder = 'cluster' asks all {config.trials} students of a teacher; these are some of them")
     task, student = prepare(config, members, device=device)
     loop = which_loop(student) if loop is None else loop
     keys = order_keys(member_streams(members, "order")).to(task.train.y.device)

@@ -43,10 +43,13 @@ def expected_seconds(config: ExperimentConfig) -> float:
     each = SECONDS_PER_PRODUCT * (4 * config.input_dim + 6 * config.second_nodes)
     if config.activation != "relu":
         each += SECONDS_PER_SMOOTH
+    trainings = [(width, config.epochs)]
+    if config.ladder != "none":
+        trainings += [(nodes, config.ladder_epochs) for nodes in config.rungs]
     members = len(config.members)
-    patterns = members * config.epochs * config.train_patterns
+    passes = sum(epochs * (SECONDS_PER_PATTERN + nodes * each) for nodes, epochs in trainings)
     loop = TORCH_LOOP if config.train_lam_second else 1
-    return loop * patterns * (SECONDS_PER_PATTERN + width * each) / min(members, 2)
+    return loop * members * config.train_patterns * passes / min(members, 2)
 
 
 def sweep(

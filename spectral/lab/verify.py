@@ -68,6 +68,8 @@ def retrain(
 ) -> list[Check]:
     """Train a random `sample` of the stored members again, alone, and compare.
 
+    Where several students of a teacher make one network, all of that teacher's are trained.
+
     Raises
     ------
     ConfigError
@@ -81,14 +83,16 @@ def retrain(
     ]
     if not 0 <= sample <= len(there):
         raise ConfigError(f"a sample of {sample} cannot be drawn from {len(there)} stored members")
-    level = 1 - (1 - LEVEL) / max(1, 3 * sample)
+    level = 1 - (1 - LEVEL) / max(1, 4 * sample)
     checks, same = [], 0
     for name, index in random.Random(seed).sample(there, sample):
         config = experiments[name]
         report(f"training member {index} of {name} again")
-        again = compute(config, [config.members[index]], record_at=(), scores_at=())
+        first = index - index % config.trials if config.ladder == "cluster" else index
+        asked = config.members[first : first + config.trials if config.ladder == "cluster" else index + 1]
+        again, place = compute(config, asked, record_at=(), scores_at=()), index - first
         stored = run(config, store=store)
-        same += bool(torch.equal(node_scores(again.student)[0], stored.scores[index]))
+        same += bool(torch.equal(node_scores(again.student)[place], stored.scores[index]))
         seen = {
             "effective size": (effective_size(stored.scores), effective_size(node_scores(again.student))),
             "teacher nodes found": (found_in(stored), nodes_found(again.task, again.student)),
@@ -97,10 +101,16 @@ def retrain(
                 (again.history.test_mse[-1] / again.task.test.y.square().mean(-1)).log(),
             ),
         }
+        if stored.rungs is not None and again.rungs is not None:
+            rung = len(config.rungs) // 2
+            seen[f"log error / E[y^2], {config.rungs[rung]} nodes"] = (
+                (stored.rungs.test_mse[:, rung] / stored.test_power).log(),
+                (again.rungs.test_mse[:, rung] / again.task.test.y.square().mean(-1)).log(),
+            )
         for quantity, (many, one) in seen.items():
             spread = 0.0 if quantity.startswith("log") else COUNT_SPREAD
             low, high = prediction_interval(many.double().numpy(), level, spread)
-            checks.append(Check(name, index, quantity, float(one[0]), low, high))
+            checks.append(Check(name, index, quantity, float(one[place]), low, high))
     report(f"{same} of {sample} have the stored scores to the last bit")
     return checks
 

@@ -60,3 +60,39 @@ def test_digits_fit_the_paper_s_shape():
     config = ExperimentConfig(inputs="digits", patterns=1_300, validation_fraction=300 / 1_300, test_patterns=497)
     task, _ = prepare(config, config.members[:1])
     assert [s.y.shape[1] for s in (task.train, task.validation, task.test)] == [1_000, 300, 497]
+
+
+def test_students_that_share_their_patterns_have_starts_and_orders_of_their_own(small):
+    """Also noise is the first one's; a teacher has patterns of its own."""
+    config = replace(small, teachers=2, trials=2, shared_patterns=True, label_noise=0.3)
+    task, student = prepare(config)
+    for patterns in (task.train, task.validation, task.test):
+        assert torch.equal(patterns.x[0], patterns.x[1])
+        assert torch.equal(patterns.y[2], patterns.y[3])
+        assert not torch.equal(patterns.x[0], patterns.x[2])
+    assert not torch.equal(student.first.phi[0], student.first.phi[1])
+    alone, _ = prepare(replace(config, shared_patterns=False))
+    assert torch.equal(alone.train.y[0], task.train.y[0])
+    assert not torch.equal(alone.train.x[1], task.train.x[1])
+
+
+def test_slimming_starts_from_the_same_weights_with_rows_of_unit_length_and_keeps_it(small):
+    """And brings eigenvalues to exactly zero, where the penalty is strong enough."""
+    config = replace(small, l2_phi=0.0, l2_lam=0.0, slimming=0.05, epochs=60, drop_dead=False)
+    (_, student), (_, usual) = prepare(config), prepare(small)
+    ones = torch.ones(3, 8, dtype=torch.float64)
+    torch.testing.assert_close(student.first.weight, usual.first.weight)
+    torch.testing.assert_close(student.first.phi.norm(dim=-1), ones)
+    for loop in ("kernel", "torch"):
+        trained = compute(config, loop=loop).student
+        torch.testing.assert_close(trained.first.phi.detach().norm(dim=-1), ones)
+        assert (trained.first.lam_out == 0).any()
+        assert (trained.first.lam_out != 0).any()
+
+
+def test_l1_brings_weights_of_both_layers_to_zero(small):
+    config = replace(small.direct_twin(), l2_phi=0.0, l1=0.02, epochs=60)
+    for loop in ("kernel", "torch"):
+        trained = compute(config, loop=loop).student
+        for layer in (trained.first, trained.second):
+            assert 0 < int((layer.phi == 0).sum()) < layer.phi.numel()

@@ -289,3 +289,14 @@ def killed_three_times(folder: str) -> None:
 
 def test_a_killed_run_ends_with_the_numbers_of_an_undisturbed_one(tmp_path):
     in_fresh_process("test_results.killed_three_times", tmp_path)
+
+
+def test_what_stands_on_a_ladder_is_kept(small, store):
+    """In the store and out of it; of a run without a ladder there is nothing."""
+    config = replace(small, ladder="cut", ladder_epochs=2)
+    trained, kept = compute(config), run(config, store=store)
+    assert kept.rungs.nodes == trained.rungs.nodes == (1, 2, 3, 4, 5, 6, 8)
+    for name in ("validation_mse", "test_mse", "found"):
+        assert torch.equal(getattr(kept.rungs, name), getattr(trained.rungs, name)), name
+    assert run(small, store=store).rungs is None
+    assert torch.equal(run(small, store=store).scores, kept.scores), "the student is the same with a ladder"

@@ -118,7 +118,8 @@ def test_stale_results(store, tmp_path, monkeypatch):
 
 def test_larger_runs_are_expected_to_take_longer():
     experiment = config(1_000)
-    for changes in ({"epochs": 4_000}, {"trials": 30}, {"drop_dead": False}, {"patterns": 20_000}):
+    ladder = {"ladder": "cut", "ladder_epochs": 500}
+    for changes in ({"epochs": 4_000}, {"trials": 30}, {"drop_dead": False}, {"patterns": 20_000}, ladder):
         assert expected_seconds(replace(experiment, **changes)) > expected_seconds(experiment) > 0
 
 

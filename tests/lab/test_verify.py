@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 from standin import config, trainer
 
-from spectral import ConfigError
+from spectral import ConfigError, compute
 from spectral.lab.results import run
 from spectral.lab.verify import Check, damaged, prediction_interval, retrain
 
@@ -64,3 +64,16 @@ def test_only_members_in_company_can_be_drawn(store, small):
         with pytest.raises(ConfigError, match=f"a sample of {sample} cannot be drawn from 0 stored members"):
             retrain({"lonely": lonely, "missing": small}, store, sample)
     assert retrain({"lonely": lonely}, store, 0) == []
+
+
+def test_networks_that_a_teachers_students_make_together_are_trained_again_together(small, store):
+    """And compared on the rung of the teacher's size; half of a teacher's students make no such network."""
+    ladder = replace(small, teachers=2, trials=2, ladder="cluster", ladder_epochs=2, shared_patterns=True)
+    run(ladder, store=store)
+    told: list[str] = []
+    checks = retrain({"ladder": ladder}, store, 4, report=told.append)
+    assert told[-1] == "4 of 4 have the stored scores to the last bit"
+    assert sorted(check.member for check in checks if check.quantity == "log error / E[y^2], 4 nodes") == [0, 1, 2, 3]
+    assert all(check.passed for check in checks)
+    with pytest.raises(ConfigError, match="asks all 2 students of a teacher; these are some of them"):
+        compute(ladder, ladder.members[:1])
