@@ -25,16 +25,16 @@ WIDE = tuple(method for method in METHODS if method not in ("grow", "search"))
 """Ways that begin with a wide student."""
 
 WORDS = {
-    "spectral": "spectral, both factors penalised",
+    "spectral": "spectral",
     "lasso": "group lasso",
-    "l1": "L1 on all weights",
-    "ridge": "ridge on both layers",
+    "l1": "L1",
+    "ridge": "ridge",
     "slimming": "network slimming",
-    "magnitude": "magnitude, cut once",
-    "taylor": "Taylor's importance, cut once",
-    "rewind": "magnitude, cut in rounds and rewound",
+    "magnitude": "magnitude",
+    "taylor": "Taylor's importance",
+    "rewind": "magnitude, in rounds",
     "cluster": "Expand-and-Cluster",
-    "grow": "grown from below",
+    "grow": "grown",
     "search": "trained at its size",
 }
 """What the ways are called."""

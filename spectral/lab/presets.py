@@ -4,7 +4,7 @@
 preset   what it is for
 =======  ====================================================================================================
 smoke    Does everything run? Seconds; the numbers mean nothing.
-laptop   Four minutes on two cores, from nothing: fewer teachers, widths and epochs, the physics right.
+laptop   Five minutes on two cores, from nothing: fewer teachers, widths and epochs, the physics right.
 paper    The paper's scale and what the book reports: a student of each of 30 teachers, of 20 for universality and why.
 =======  ====================================================================================================
 

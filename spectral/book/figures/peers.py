@@ -48,7 +48,7 @@ def curves(
             line(ax, nodes, errors, label=words[way], colour=look.colour, style=look.line)
         reference(ax, teacher_hidden, "$h_T$", axis="x")
         ax.set(title=title, yscale="log", ylabel="test error / $E[y^2]$")
-        ax.legend(fontsize="small", loc="lower left")
+        ax.legend(fontsize="small", loc="upper right")
     axes[-1, 0].set_xlabel("nodes")
 
 
@@ -61,7 +61,7 @@ def dots(
 ) -> None:
     """A row for each way, from the top, and a panel for each number: points with their intervals."""
     height = 1.6 + 0.34 * len(rows)
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.1 + 2.3 * len(panels), height), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(panels), figsize=(max(6, 2 + 1.8 * len(panels)), height), sharey=True, squeeze=False)
     places, several = np.arange(len(rows)), any(len(series) > 1 for series in panels.values())
     for ax, (title, every) in zip(axes[0], panels.items(), strict=True):
         for series in every:
