@@ -60,8 +60,8 @@ def dots(
     at: Mapping[str, float] | None = None,
 ) -> None:
     """A row for each way, from the top, and a panel for each number: points with their intervals."""
-    height = 1.6 + 0.34 * len(rows)
-    figure, axes = plt.subplots(1, len(panels), figsize=(max(6, 2 + 1.8 * len(panels)), height), sharey=True, squeeze=False)
+    size = max(6, 2 + 1.8 * len(panels)), 1.6 + 0.34 * len(rows)
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     places, several = np.arange(len(rows)), any(len(series) > 1 for series in panels.values())
     for ax, (title, every) in zip(axes[0], panels.items(), strict=True):
         for series in every:
