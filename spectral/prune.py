@@ -53,9 +53,11 @@ def node_scores(model: Student | Pair, kind: ScoreKind = "incoming") -> Tensor:
     Raises
     ------
     ValueError
-        If `kind` is unknown, or "eigenvalue" is asked of a layer that has none.
+        If `kind` is unknown, or "eigenvalue" is asked of a layer that has none; if a layer is not linear.
     """
     first, second = model.first, model.second
+    for layer in (first, second):
+        _check_linear(layer)
     if kind == "incoming":
         return first.weight.norm(dim=-1)
     if kind == "eigenvalue":
@@ -65,6 +67,35 @@ def node_scores(model: Student | Pair, kind: ScoreKind = "incoming") -> Tensor:
     if kind == "product":
         return first.weight.norm(dim=-1) * second.weight.norm(dim=-2)
     raise ValueError(f"unknown score {kind!r}; choose incoming, eigenvalue or product")
+
+
+def check_layer(layer: nn.Module) -> None:
+    """Raise ValueError unless `layer` is linear and its weights are parameters that can be cut.
+
+    Weights that are computed from others (weight norm, any parametrization, masks of `torch.nn.utils.prune`) would come
+    back at the next forward as if nothing had been cut.
+    """
+    _check_linear(layer)
+    name = "phi" if isinstance(layer, SpectralLinear) else "weight"
+    if name not in layer._parameters:
+        raise ValueError(
+            f"the {name} of this {type(layer).__name__} is computed from other parameters, and a cut of it would not "
+            "last; make it a plain parameter first, as torch.nn.utils.parametrize.remove_parametrizations does"
+        )
+
+
+def _check_linear(layer: nn.Module) -> None:
+    if not isinstance(layer, SpectralLinear | nn.Linear):
+        raise ValueError(f"a {type(layer).__name__} has no nodes that could be pruned here; give linear layers")
+
+
+def _check_model(model: Student | Pair) -> None:
+    """Raise ValueError unless both layers can be cut, each by itself."""
+    for layer in (model.first, model.second):
+        check_layer(layer)
+    shared = {id(parameter) for parameter in model.first.parameters()} & {id(p) for p in model.second.parameters()}
+    if shared:
+        raise ValueError("both layers of this pair have a parameter in common; a cut of one would cut the other")
 
 
 def rank(scores: Tensor) -> Tensor:
@@ -123,6 +154,7 @@ def compact(model: Model, keep: Tensor) -> tuple[Model, Tensor]:
 
 
 def _check_keep(model: Student | Pair, keep: Tensor) -> None:
+    _check_model(model)
     shape = tuple(model.first.weight.shape[:-1])
     if keep.dtype != torch.bool or tuple(keep.shape) != shape:
         raise ValueError(f"keep must be a bool tensor of shape {shape}; got {keep.dtype} of shape {tuple(keep.shape)}")

@@ -1,0 +1,1 @@
+"""The layer and the pruning in networks of one's own."""
