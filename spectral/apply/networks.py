@@ -55,17 +55,10 @@ class Hidden(NamedTuple):
 
 
 class Pruned(NamedTuple):
-    """What `prune` returns.
+    """The smaller network; of each layer the nodes that are left, as indices of those that there were; what it costs.
 
-    Attributes
-    ----------
-    model:
-        The smaller network.
-    kept:
-        Of each layer the nodes that are left, as indices of the nodes that there were.
-    change:
-        Mean squared change of the outputs over the given patterns, in the unit of the outputs squared; None if no
-        patterns were given.
+    That is the mean squared change of the outputs over the given patterns, in the unit of the outputs squared; None if
+    no patterns were given.
     """
 
     model: nn.Sequential
