@@ -29,13 +29,17 @@ def summary(result: Result) -> dict[str, str]:
 
 
 def export(experiments: Mapping[str, ExperimentConfig], store: Store, folder: Path) -> list[Path]:
-    """Write `members.csv`, `history.csv` and `scores.csv` of all stored experiments; one observation in each row."""
+    """Write all stored experiments as `members.csv`, `history.csv`, `scores.csv` and `rungs.csv`.
+
+    There is one observation in each row: a member, an epoch, a node, a network on a ladder of sizes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     errors = ("train_mse", "validation_mse", "test_mse")
     tables = {
         "members": ((*(f"size_{kind}" for kind in (*SIZES, "incoming_pooled")), *errors, "test_power"), _members),
         "history": (("epoch", *errors), _history),
         "scores": (("node", "incoming", "product", "lam_out"), _scores),
+        "rungs": (("nodes", "validation_mse", "test_mse", "teacher_nodes_found"), _rungs),
     }
     paths = {name: folder / f"{name}.csv" for name in tables}
     with ExitStack() as stack:
@@ -78,3 +82,13 @@ def _scores(experiment: str, result: Result) -> Iterator[Sequence[object]]:
         columns = (result.scores[index].tolist(), result.product[index].tolist(), result.lam_out[index].tolist())
         for node, values in enumerate(zip(*columns, strict=True)):
             yield (*names, node, *values)
+
+
+def _rungs(experiment: str, result: Result) -> Iterator[Sequence[object]]:
+    if result.rungs is None:
+        return
+    rungs = result.rungs
+    for index, names in enumerate(_named(experiment, result)):
+        columns = (part[index].tolist() for part in (rungs.validation_mse, rungs.test_mse, rungs.found))
+        for values in zip(rungs.nodes, *columns, strict=True):
+            yield (*names, *values)

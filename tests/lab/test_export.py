@@ -51,10 +51,10 @@ def test_two_trials_alone_are_no_interval(store, tmp_path):
 def test_tables_hold_what_is_stored_and_nothing_of_what_is_not(result, store, tmp_path):
     experiments = {"there": result.config, "not there": config(9)}
     paths = export(experiments, store, tmp_path / "deep" / "tables")
-    assert [path.name for path in paths] == ["members.csv", "history.csv", "scores.csv"]
-    members, history, scores = (list(csv.DictReader(path.read_text().splitlines())) for path in paths)
+    assert [path.name for path in paths] == ["members.csv", "history.csv", "scores.csv", "rungs.csv"]
+    members, history, scores, rungs = (list(csv.DictReader(path.read_text().splitlines())) for path in paths)
     assert {row["experiment"] for row in members + history + scores} == {"there"}
-    assert (len(members), len(history), len(scores)) == (6, 6 * 3, 6 * 6)
+    assert (len(members), len(history), len(scores), len(rungs)) == (6, 6 * 3, 6 * 6, 0)
     assert [(row["member"], row["teacher_seed"], row["trial"]) for row in members] == [
         (str(index), str(member.teacher_seed), str(member.trial)) for index, member in enumerate(result.config.members)
     ]
@@ -65,3 +65,13 @@ def test_tables_hold_what_is_stored_and_nothing_of_what_is_not(result, store, tm
     assert last == result.test_mse.tolist()
     assert [float(row["incoming"]) for row in scores] == result.scores.flatten().tolist()
     assert {row["hash"] for row in scores} == {result.config.hash()}
+
+
+def test_a_ladder_has_a_row_for_each_network(small, store, tmp_path):
+    config = replace(small, ladder="cut", ladder_epochs=1)
+    kept = run(config, store=store)
+    rows = list(csv.DictReader(export({"cut": config}, store, tmp_path)[-1].read_text().splitlines()))
+    assert [int(row["nodes"]) for row in rows] == list(config.rungs) * 3
+    assert [float(row["test_mse"]) for row in rows] == kept.rungs.test_mse.flatten().tolist()
+    assert [int(row["teacher_nodes_found"]) for row in rows] == kept.rungs.found.flatten().tolist()
+    assert [int(row["member"]) for row in rows] == [0] * 7 + [1] * 7 + [2] * 7
