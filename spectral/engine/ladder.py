@@ -15,6 +15,8 @@ grow       the next smaller rung, and new nodes that say nothing yet
 fresh      nothing
 =========  ========================================================================================================
 
+Networks are small and soon trained: an interrupted ladder begins again at its foot.
+
 First are the nodes of the highest product score, or of the highest importance by Taylor's expansion (Molchanov et al.,
 CVPR 2019), which the package Torch-Pruning computes.
 
