@@ -166,9 +166,9 @@ def _cluster(student: Student, trials: int) -> Start:
 @torch.no_grad()
 def _grown(last: Student, drawn: Student) -> Student:
     """The nodes of `last`, and as many of `drawn` as are missing, which say nothing: the same function."""
-    more = drawn.student_hidden - last.student_hidden
-    firsts = last.first.weight, drawn.first.weight[:, :more]
-    seconds = last.second.weight, torch.zeros_like(drawn.second.weight[..., :more])
+    had = last.student_hidden  # a stream's first directions are those that the smaller network began with
+    firsts = last.first.weight, drawn.first.weight[:, had:]
+    seconds = last.second.weight, torch.zeros_like(drawn.second.weight[..., had:])
     return _network(torch.cat(firsts, 1), torch.cat(seconds, 2), last.activation)
 
 

@@ -103,7 +103,10 @@ def test_a_network_grows_without_a_change_of_its_function(config, climbed):
     for network in seen.values():
         assert torch.equal(mse(network, task.test), mse(student, task.test))
         assert torch.equal(network.first.weight[:, :4], student.first.weight)
+        directions = torch.nn.functional.normalize(network.first.weight.detach(), dim=-1)
+        cosines = (directions @ directions.mT).triu(1)
         assert (network.first.weight[:, 4:].norm(dim=-1) > 0).all()
+        assert cosines.max() < 0.999, "a new node has the direction of one that is there"
 
 
 def test_a_fresh_network_is_what_its_width_draws(config, climbed):
