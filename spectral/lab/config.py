@@ -293,6 +293,14 @@ class ExperimentConfig:
                 f"{self.teacher!r}, student_hidden = {self.student_hidden}"
             )
 
+        if self.ladder in ("grow", "fresh") and self.student_hidden not in self.rungs:
+            raise ConfigError(
+                f"with ladder = {self.ladder!r} the student stands on a rung itself: student_hidden must be one of "
+                f"{', '.join(map(str, self.rungs))}, got {self.student_hidden}"
+            )
+        if self.ladder != "none" and self.optimiser != "adam":
+            raise ConfigError(f"networks on a ladder are trained by adam; got optimiser = {self.optimiser!r}")
+
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
         """A configuration from names and values, as they come from a notebook or a file.

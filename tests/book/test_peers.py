@@ -24,7 +24,9 @@ def results(errors) -> Results:
     Test errors are twice as large, found are as many nodes as the attempt's number, and E[y^2] is 10.
     """
     chosen = [
-        replace(one, config=replace(one.config, **SMALL)) for one in experiments("paper") if one.design == "peers"
+        replace(one, config=replace(one.config, **SMALL | ({"student_hidden": 8} if one.student == "search" else {})))
+        for one in experiments("paper")
+        if one.design == "peers"
     ]
 
     def read(one):

@@ -85,6 +85,8 @@ def test_direct_twins():
         ),
         ({"ladder": "cluster", "ladder_epochs": 5, "trials": 1}, "two or more students of a teacher, .* trials = 1"),
         ({"ladder": "cut", "ladder_epochs": 5, "student_hidden": 4}, "at least as wide as its lowest rung; .* = 4"),
+        ({"ladder": "grow", "ladder_epochs": 5}, "student_hidden must be one of 5, 8, 12, 16, 20, 24, 30, 40, got 200"),
+        ({"ladder": "cut", "ladder_epochs": 5, "optimiser": "adamw"}, "on a ladder are trained by adam; got .*'adamw'"),
         ({"ladder": "cut", "ladder_epochs": 5, "teacher": "committee"}, "a ladder needs a two-layer teacher"),
     ],
 )
@@ -126,7 +128,7 @@ def test_every_field_moves_the_hash_and_nothing_else_does():
     direct, sgd = config.direct_twin(), replace(config, optimiser="sgd")
     cut = replace(config, ladder="cut", ladder_epochs=10)
     assert len({one.hash() for one in (direct, replace(direct, group_lasso=0.1), replace(direct, l1=0.1))}) == 3
-    changed = ({"ladder": "grow"}, {"ladder_epochs": 11}, {"order": "taylor"})
+    changed = ({"ladder": "rewind"}, {"ladder_epochs": 11}, {"order": "taylor"})
     assert len({one.hash() for one in (config, cut, *(replace(cut, **change) for change in changed))}) == 5
     assert replace(sgd, momentum=0.9).hash() != sgd.hash()
     hashes, seen = {config.hash()}, ("group_lasso", "l1", "momentum", "ladder", "ladder_epochs", "order")
