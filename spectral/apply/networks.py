@@ -98,7 +98,6 @@ def spectralize(model: nn.Module) -> nn.Sequential:
     The layer that gives the outputs stays as it is: it has no nodes to remove. What was frozen stays frozen. Errors as
     in `hidden_layers`.
     """
-    hidden_layers(model)
     result = _copy(model)
     for one in hidden_layers(result):
         if isinstance(one.first, nn.Linear):

@@ -190,4 +190,4 @@ def peer_nodes(results: Results, *, compared: Compared, setting: Setting) -> Mea
 def peer_found(results: Results, *, compared: Compared, setting: Setting) -> Measured:
     """Teacher nodes found in networks of the teacher's size, one way less another, for each pair of ways."""
     own, other, cells = _compared(results, compared, setting, found)
-    return Measured(own - other, lambda left: left.mean((0, 1)), cells=cells)
+    return Measured(own - other, cells=cells)

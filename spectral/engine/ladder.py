@@ -173,7 +173,7 @@ def _grown(last: Student, drawn: Student) -> Student:
 
 
 def _importance(student: Student, task: Task) -> Tensor:
-    """How much the training error would change without each node, to first order, as Torch-Pruning has it, (E, h_S)."""
+    """Weights times their gradients, summed over those of each node as Torch-Pruning does it, (E, h_S)."""
     try:
         import torch_pruning  # type: ignore[import-untyped]
     except ImportError:
@@ -197,13 +197,7 @@ class _Plain(nn.Module):
     def __init__(self, student: Student, member: int) -> None:
         super().__init__()
         self.activation = student.activation
-        weights = [layer.weight.detach()[member] for layer in (student.first, student.second)]
-        self.first, self.second = (
-            nn.Linear(w.shape[1], w.shape[0], bias=False, device=w.device, dtype=w.dtype) for w in weights
-        )
-        with torch.no_grad():
-            for layer, weight in zip((self.first, self.second), weights, strict=True):
-                layer.weight.copy_(weight)
+        self.first, self.second = student.first.to_linear(member), student.second.to_linear(member)
 
     def forward(self, x: Tensor) -> Tensor:
         apply = lookup(self.activation).apply
