@@ -9,8 +9,8 @@ way        a network of n nodes starts from
 cut        the n first nodes of a trained student, with their weights
 rewind     the n first nodes of the next larger rung, with the weights that they had before any training: iterative
            magnitude pruning (Frankle and Carbin, ICLR 2019), with nodes for weights
-cluster    the n strongest directions that half of a teacher's students have in common, with the weights that go out
-           from there: Expand-and-Cluster (Martinelli et al., ICML 2024)
+cluster    the n strongest directions that half of a teacher's students have in common, with the mean of the weights
+           that go out from there: Expand-and-Cluster (Martinelli et al., ICML 2024)
 grow       the next smaller rung, and new nodes that say nothing yet
 fresh      nothing
 =========  ========================================================================================================
@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from spectral.activations import activation as lookup
@@ -96,7 +97,7 @@ def climb(
     starts: dict[Way, Callable[[], Start]] = {
         "cut": lambda: _cut(student, order, task),
         "rewind": lambda: _rewind(student, draw),
-        "cluster": lambda: _cluster(student, trials),
+        "cluster": lambda: _cluster(student, trials, draw),
         "grow": lambda: lambda size, last: _grown(last, draw(size)),
         "fresh": lambda: lambda size, _: _take(draw(size), torch.arange(size)),
     }
@@ -141,26 +142,43 @@ def _rewind(student: Student, draw: Callable[[int], Student]) -> Start:
 
 
 @torch.no_grad()
-def _cluster(student: Student, trials: int) -> Start:
-    """All trials of a teacher start from the same network. Lengths add up as they do for relu nodes alone."""
+def _cluster(student: Student, trials: int, draw: Callable[[int], Student]) -> Start:
+    """All trials of a teacher start from the same network; lengths add up as they do for relu nodes alone.
+
+    After the common directions come the other nodes of that student which has most of these, its strongest first, and
+    where they do not suffice, as in growing, drawn ones that say nothing yet.
+    """
     networks = []
     for rows in torch.arange(student.members).split(trials):
         first, second = student.first.weight[rows], student.second.weight[rows]
         scores = node_scores(student, "product")[rows]
         directions = recurring(first, scores, share=0.5).directions.to(first.dtype)  # (C, d)
-        cosines = nn.functional.normalize(first, dim=-1) @ directions.T  # (K, h_S, C)
-        lengths = (cosines >= ALIKE) * first.norm(dim=-1, keepdim=True)  # of the nodes of each group
-        outgoing = (second @ lengths).mean(0)  # (m, C), for incoming weights of length one
-        balance = outgoing.norm(dim=0).sqrt().clamp_min(1e-12)
-        networks.append((directions * balance.unsqueeze(-1), outgoing / balance))
-    width = max(student.student_hidden, *(len(first) for first, _ in networks))
-    firsts, seconds = zip(*networks, strict=True)
-    whole = _network(
-        torch.stack([_padded(first, width) for first in firsts]).repeat_interleave(trials, 0),
-        torch.stack([_padded(second.T, width).T for second in seconds]).repeat_interleave(trials, 0),
-        student.activation,
-    )
-    return lambda size, _: _take(whole, torch.arange(size))
+        alike = nn.functional.normalize(first, dim=-1) @ directions.T >= ALIKE  # (K, h_S, C)
+        has = alike.any(1)  # (K, C)
+        best = int(has.sum(1).argmax())
+        grouped = _aligned(second @ (alike * first.norm(dim=-1, keepdim=True)), best)  # from directions of length one
+        outgoing = grouped.sum(0) / has.sum(0).clamp_min(1)  # (m, C)
+        length = outgoing.norm(dim=0).sqrt().clamp_min(1e-12)
+        left = ~alike[best].any(-1)
+        others = rank(scores[best].where(left, -torch.inf))[: int(left.sum())]
+        firsts = directions * length.unsqueeze(-1), first[best, others]
+        networks.append((torch.cat(firsts), torch.cat((outgoing / length, second[best][:, others]), 1)))
+
+    def start(size: int, _: Student) -> Student:
+        drawn = draw(size)
+        first, second = drawn.first.weight.clone(), torch.zeros_like(drawn.second.weight)
+        for index, (rows, columns) in enumerate(networks):
+            own = slice(index * trials, (index + 1) * trials)
+            first[own, : len(rows)], second[own, :, : len(rows)] = rows[:size], columns[:, :size]
+        return _network(first, second, student.activation)
+
+    return start
+
+
+def _aligned(outgoing: Tensor, known: int) -> Tensor:
+    """Outgoing weights (K, m, C), with the second layer's nodes, which have no order, as in student `known`."""
+    orders = (linear_sum_assignment((outgoing[known] @ own.T).cpu().numpy(), maximize=True)[1] for own in outgoing)
+    return torch.stack([own[order] for own, order in zip(outgoing, orders, strict=True)])
 
 
 @torch.no_grad()
@@ -213,8 +231,3 @@ def _take(student: Student, nodes: Tensor) -> Student:
 
 def _network(first: Tensor, second: Tensor, activation: str) -> Student:
     return as_student(Teacher(first, second, activation))
-
-
-def _padded(rows: Tensor, count: int) -> Tensor:
-    """`rows` (C, d) and rows of zeros, `count` in all."""
-    return nn.functional.pad(rows, (0, 0, 0, count - len(rows)))

@@ -120,24 +120,44 @@ def test_a_fresh_network_is_what_its_width_draws(config, climbed):
 
 
 def test_what_two_students_have_in_common_is_their_teacher(config, climbed):
-    """Students that are their teachers, nodes shuffled and one split in two: the same function, node for node."""
+    """Students that are their teachers, the nodes of both layers shuffled and one split in two: the same function."""
     task, student = prepare(config)
     teacher = as_student(task.teacher)
     with torch.no_grad():
         for layer in (student.first, student.second):
             layer.phi.zero_()
         for member in range(4):
-            order = torch.randperm(10, generator=torch.Generator().manual_seed(member))
+            stream = torch.Generator().manual_seed(member)
+            order, second = torch.randperm(10, generator=stream), torch.randperm(3, generator=stream)
             student.first.phi[member, :10] = teacher.first.phi[member, order]
-            student.second.phi[member][:, :10] = teacher.second.phi[member][:, order]
+            student.second.phi[member][:, :10] = teacher.second.phi[member][second][:, order]
             student.first.phi[member, 10] = 0.3 * student.first.phi[member, 0]
             student.first.phi[member, 0] *= 0.7
             student.second.phi[member][:, 10] = student.second.phi[member][:, 0]
     network = climbed(config, student, task, "cluster", (10, 12))[12]
-    assert ((network.first.weight.norm(dim=-1) > 0).sum(-1) == 10).all()
+    assert ((network.second.weight.norm(dim=1) > 0).sum(-1) == 10).all()
     for first, second in ((0, 1), (2, 3)):  # students of one teacher start from one network
-        assert torch.equal(network.first.weight[first], network.first.weight[second])
+        assert torch.equal(network.first.weight[first, :10], network.first.weight[second, :10])
     torch.testing.assert_close(network(task.test.x), task.test.y)
+
+
+def test_where_too_little_recurs_one_students_other_nodes_follow(config, climbed):
+    """Four students with one node in common: the first one's others follow, the strongest first."""
+    config = replace(config, teachers=1, trials=4)
+    task, student = prepare(config)
+    axes = torch.eye(5, dtype=torch.float64)
+    apart = axes, axes + axes.roll(1, 0), axes - axes.roll(1, 0), axes + axes.roll(2, 0)  # cosines of 0.7 at most
+    common = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0], dtype=torch.float64)
+    with torch.no_grad():
+        for member, own in enumerate(apart):
+            student.first.phi[member] = torch.cat([9 * common[None], own, -own, own[:1] - 2 * own[2:3]])
+    network = climbed(config, student, task, "cluster", (6,), trials=4)[6]
+    first = network.first.weight.detach()
+    cosines = torch.nn.functional.cosine_similarity(first[:, 0], student.first.weight[:, 0], dim=-1)
+    torch.testing.assert_close(cosines, torch.ones_like(cosines))
+    strongest = rank(node_scores(student, "product"))[0]
+    assert strongest[0] == 0
+    assert torch.equal(first[:, 1:], student.first.weight[0, strongest[1:6]].expand(4, -1, -1))
 
 
 def test_importance_is_that_of_taylors_expansion(config):
