@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike
 
 from spectral.book.figures.drawing import legend_below, line, reference
@@ -82,6 +83,10 @@ def dots(
         if at and title in at:
             ax.axvline(at[title], color=NEUTRAL, linewidth=1)
         ax.set(xscale="log" if log.get(title) else "linear", xlabel=title)
+        if log.get(title) and ax.get_xlim()[1] / ax.get_xlim()[0] < 30:  # too little for powers of ten
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+            ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            ax.xaxis.set_minor_formatter(NullFormatter())
         ax.xaxis.label.set_size("small")
         ax.grid(axis="y", linewidth=0.5, alpha=0.5)
     axes[0, 0].set_yticks(places, rows, fontsize="small")
