@@ -26,7 +26,7 @@ SEEN_FROM = {
     "engine": {"core"},
     "lab": {"core", "stats", "engine"},
     "bench": {"core", "stats", "engine", "lab"},
-    "apply": {"core"},
+    "apply": {"core", "stats"},
     "book": {"core", "stats", "engine", "lab", "bench"},
 }
 """Which rooms the modules of a room may import from, besides their own."""

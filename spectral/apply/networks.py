@@ -11,7 +11,7 @@ What stands before the first linear layer or after the last is left alone, whate
 `spectralize`       makes them spectral layers of the same function; `to_linear` makes them ordinary again
 `penalty`           the split penalty on all of them, to add to a loss
 `layer_scores`      the score of every node
-`prune`             a smaller network; what removed nodes answer on average goes into the next layer's bias
+`prune`             a smaller network; what removed nodes answer goes into the next layer
 `load_pruned`       reads the state of a pruned network into a copy of the network that it was pruned from
 ==================  ==================================================================================================
 
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
@@ -29,6 +30,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from spectral.apply.removal import keep_only
 from spectral.layers import SpectralLinear
 from spectral.measures import check_threshold
 from spectral.penalties import split_l2
@@ -58,12 +60,13 @@ class Pruned(NamedTuple):
     """The smaller network; of each layer the nodes that are left, as indices of those that there were; what it costs.
 
     That is the mean squared change of the outputs over the given patterns, in the unit of the outputs squared; None if
-    no patterns were given.
+    no patterns were given. And the optimiser that goes on with the smaller network; None if none was given.
     """
 
     model: nn.Sequential
     kept: dict[str, Tensor]
     change: float | None
+    optimiser: torch.optim.Optimizer | None = None
 
 
 def hidden_layers(model: nn.Module) -> list[Hidden]:
@@ -156,12 +159,15 @@ def prune(
     threshold: float = 0.05,
     kind: NetworkScore = "product",
     x: Tensor | None = None,
+    refit: bool = False,
+    optimiser: torch.optim.Optimizer | None = None,
 ) -> Pruned:
     """A smaller network without the nodes that are not kept; `model` is left as it is.
 
     A removed node is replaced by its mean answer, which goes into the bias of the next layer (one is made if there is
-    none). What is lost is how the answer *varied*. Without patterns, only nodes whose incoming weights are all zero can
-    be removed: their answer is a constant that the weights tell.
+    none). What is lost is how the answer *varied*; with `refit`, how it varied beyond what the nodes that stay can say.
+    Without patterns, only nodes whose incoming weights are all zero can be removed: their answer is a constant that the
+    weights tell.
 
     Parameters
     ----------
@@ -172,29 +178,36 @@ def prune(
         Of the default.
     x:
         Inputs (B, ...) that say what nodes answer, such as the training patterns.
+    refit:
+        Whether the nodes that stay take over what they can, by least squares over `x`; see `spectral.apply.removal`.
+        For that there should be many more patterns than nodes.
+    optimiser:
+        The optimiser of `model` in the middle of a training. Its like comes back for the smaller network, with what it
+        remembers of the weights that stay.
 
     Raises
     ------
     ValueError
         If a name or a shape is wrong, a layer would lose all of its nodes, patterns are needed, or hold values that are
-        not finite; and as in `hidden_layers`. Nothing has been changed then.
+        not finite; if the optimiser is of another network, or of a kind that remembers other things than one value for
+        each weight; and as in `hidden_layers`. Nothing has been changed then.
     """
     chosen = _chosen(model, keep, threshold, kind)
-    if x is not None and (x.ndim < 2 or len(x) == 0 or not torch.isfinite(x).all()):
-        raise ValueError(f"x must be patterns (B, ...), one or more, all of them finite; got shape {tuple(x.shape)}")
+    check_patterns(x, refit)
+    if optimiser is not None:
+        _check_optimiser(model, optimiser)
     result = _copy(model)
-    with _evaluating(result):
+    with evaluating(result):
         before = None if x is None else result(x)
         for one in hidden_layers(result):
             stay = chosen[one.name]
             if not stay.all():
-                answers = _constants(one, ~stay) if x is None else _answers(result, one, x)
-                _fold(one, ~stay, answers)
+                answers = _constants(one, ~stay) if x is None else node_answers(result, one, x)
+                _take_over(one, ~stay, answers, refit)
                 _cut(one, torch.nonzero(stay).flatten())
-        kept = {name: torch.nonzero(stay).flatten() for name, stay in chosen.items()}
-        if before is None:
-            return Pruned(result, kept, None)
-        return Pruned(result, kept, float((result(x) - before).square().mean()))
+        change = None if before is None else float((result(x) - before).square().mean())
+    kept = {name: torch.nonzero(stay).flatten() for name, stay in chosen.items()}
+    return Pruned(result, kept, change, None if optimiser is None else _followed(optimiser, model, result, kept))
 
 
 @torch.no_grad()
@@ -324,8 +337,16 @@ def _gain(one: Hidden) -> Tensor:
     return gain
 
 
+def check_patterns(x: Tensor | None, needed: bool) -> None:
+    """Raise ValueError unless `x` are patterns."""
+    if x is None and needed:
+        raise ValueError("what nodes say of each other is seen from patterns: give x, such as the training inputs")
+    if x is not None and (x.ndim < 2 or len(x) == 0 or not torch.isfinite(x).all()):
+        raise ValueError(f"x must be patterns (B, ...), one or more, all of them finite; got shape {tuple(x.shape)}")
+
+
 def _constants(one: Hidden, gone: Tensor) -> Tensor:
-    """What nodes without incoming weights answer, (h,)."""
+    """What nodes without incoming weights answer, as to one pattern, (1, h)."""
     silent = one.first.weight.eq(0).all(-1)
     if (gone & ~silent).any():
         raise ValueError(
@@ -336,27 +357,109 @@ def _constants(one: Hidden, gone: Tensor) -> Tensor:
     answers = (weight.new_zeros(len(weight)) if one.first.bias is None else one.first.bias).unsqueeze(0)
     for module in one.between:
         answers = module(answers)
-    return answers[0]
+    return answers
 
 
-def _answers(model: nn.Sequential, one: Hidden, x: Tensor) -> Tensor:
-    """What the nodes answer to patterns on average, (h,)."""
+def node_answers(model: nn.Module, one: Hidden, x: Tensor) -> Tensor:
+    """What the nodes of a layer answer to patterns, (B, h): as the next layer reads it."""
     for name, module in _leaves(model):
         if name == one.reader:
             break
         x = module(x)
-    return x.flatten(0, -2).mean(0)
+    return x.flatten(0, -2)
 
 
-def _fold(one: Hidden, gone: Tensor, answers: Tensor) -> None:
-    """Put the answers of removed nodes into the bias of the layer that reads them."""
-    folded = one.second.weight[:, gone] @ answers[gone]
-    if one.second.bias is None and folded.eq(0).all():
-        return
-    if one.second.bias is None:
+def read_on(model: nn.Module, one: Hidden, read: Tensor) -> Tensor:
+    """The network's outputs, given what the layer that reads `one` makes of its nodes, (B, C)."""
+    names = [name for name, _ in _leaves(model)]
+    for _, module in list(_leaves(model))[names.index(one.reader) + 1 :]:
+        read = module(read)
+    return read
+
+
+def _take_over(one: Hidden, gone: Tensor, answers: Tensor, refit: bool) -> None:
+    """Put what removed nodes answer into the layer that reads them."""
+    weight = one.second.weight
+    before = weight.new_zeros(len(weight)) if one.second.bias is None else one.second.bias
+    left = keep_only(answers, weight, before, ~gone, refit=refit)
+    if one.second.bias is None and left.bias.any():
         _make_bias(one.second)
-    assert one.second.bias is not None
-    one.second.bias.add_(folded)
+    if one.second.bias is not None:
+        one.second.bias.copy_(left.bias)
+    if refit:
+        set_weight(one.second, left.weight.to(weight))
+
+
+def set_weight(layer: Layer, weight: Tensor) -> None:
+    """Give a layer another weight; of a spectral one, phi changes.
+
+    Raises
+    ------
+    ValueError
+        If the eigenvalues of a spectral layer do not allow it.
+    """
+    if isinstance(layer, nn.Linear):
+        layer.weight.copy_(weight)
+        return
+    impossible = layer.scale.eq(0) & weight.ne(0)
+    if impossible.any():
+        raise ValueError("eigenvalues of zero stand where a weight is needed; make the network ordinary with to_linear")
+    layer.phi.copy_(torch.where(layer.scale.eq(0), layer.phi, weight / layer.scale))
+
+
+def _check_optimiser(model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Raise ValueError unless all that the optimiser remembers is one value for each weight, and numbers."""
+    own = {id(parameter) for parameter in model.parameters()}
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            if id(parameter) not in own:
+                raise ValueError("the optimiser trains parameters that are not this network's; give the network's own")
+            for name, value in optimiser.state.get(parameter, {}).items():
+                single = not isinstance(value, Tensor | list | dict) or (isinstance(value, Tensor) and value.ndim == 0)
+                if not single and not (isinstance(value, Tensor) and value.shape == parameter.shape):
+                    raise ValueError(
+                        f"{type(optimiser).__name__} remembers {name}, which is not one value for each weight and "
+                        "cannot be cut; begin a new optimiser with the smaller network"
+                    )
+
+
+def _followed(
+    optimiser: torch.optim.Optimizer, model: nn.Module, result: nn.Sequential, kept: Mapping[str, Tensor]
+) -> torch.optim.Optimizer:
+    """An optimiser like the given one for the `result` of a cut; biases that were made go with the weights beside."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    smaller = dict(result.named_parameters())
+    follower = copy.copy(optimiser)
+    follower.param_groups = [
+        group | {"params": [smaller[names[id(parameter)]] for parameter in group["params"]]}
+        for group in optimiser.param_groups
+    ]
+    follower.state = defaultdict(dict)
+    made = smaller.keys() - set(names.values())
+    for name in sorted(made):
+        beside = {id(parameter) for parameter in result.get_submodule(name.rpartition(".")[0]).parameters()}
+        next(
+            (group for group in follower.param_groups if any(id(one) in beside for one in group["params"])),
+            follower.param_groups[0],
+        )["params"].append(smaller[name])
+    for parameter, state in optimiser.state.items():
+        follower.state[smaller[names[id(parameter)]]] = copy.deepcopy(state)
+    remembered = {key for state in optimiser.state.values() for key, value in state.items() if _of_weights(value)}
+    for key in remembered:
+        shadow = _copy(model)  # holds what is remembered in the places of the weights, and is cut as they were
+        for name, parameter in shadow.named_parameters():
+            value = optimiser.state.get(model.get_parameter(name), {}).get(key)
+            parameter.data = torch.zeros_like(parameter) if value is None else value.clone()
+        for one in hidden_layers(shadow):
+            _cut(one, kept[one.name])
+        for name, parameter in shadow.named_parameters():
+            if key in follower.state.get(smaller[name], {}):
+                follower.state[smaller[name]][key] = parameter.detach()
+    return follower
+
+
+def _of_weights(value: object) -> bool:
+    return isinstance(value, Tensor) and value.ndim > 0
 
 
 def _make_bias(layer: Layer) -> None:
@@ -376,7 +479,7 @@ def _cut(one: Hidden, order: Tensor) -> None:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """All modules as when the network is used, each back as it was afterwards."""
     before = {module: module.training for module in model.modules()}
     model.eval()

@@ -321,3 +321,81 @@ def test_pairs_refuse_what_a_cut_would_leave_standing():
             cut(Pair(square, square), keep)
     with pytest.raises(ValueError, match="a Conv1d has no nodes that could be pruned here; give linear layers"):
         node_scores(Pair(nn.Conv1d(1, 4, 2), nn.Linear(4, 2)))
+
+
+@pytest.mark.parametrize("spectral", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+def test_with_refit_nodes_that_stay_take_over(spectral, bias):
+    """A node that others double is said by these; one that varies by itself costs its variation, and no more."""
+    model = network(bias=bias)
+    with torch.no_grad():
+        model[0].weight[6] = 3 * model[0].weight[2]
+        if bias:
+            model[0].bias[6] = 3 * model[0].bias[2]
+    model = spectralize(model) if spectral else model
+    x, keep = patterns(200), {"0": torch.arange(7) != 6}
+    plain, refit = prune(model, keep, x=x), prune(model, keep, x=x, refit=True)
+    assert refit.change < 1e-12 < 1e-6 < plain.change
+    keep = {"0": torch.arange(7) != 1}
+    assert prune(model, keep, x=x, refit=True).change < prune(model, keep, x=x).change
+    with pytest.raises(ValueError, match="give x, such as the training inputs"):
+        prune(model, keep, refit=True)
+
+
+@pytest.mark.parametrize("make", [torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop])
+def test_an_optimiser_follows_a_cut(make):
+    """Of nodes that are silent, so that the smaller network has the same gradients: it goes on to the same weights."""
+    options = {"lr": 0.01} | ({"momentum": 0.9} if make is torch.optim.SGD else {})
+    model = network(bias=True, norm=True)
+    optimiser = make([{"params": model[0].parameters()}, {"params": model[1:].parameters(), "lr": 0.02}], **options)
+    silent = [2, 5]
+
+    def step(model, optimiser):
+        optimiser.zero_grad()
+        (model.eval()(patterns()) - 1).square().mean().backward()
+        optimiser.step()
+
+    with torch.no_grad():
+        model[3].weight[:, silent] = 0
+    for _ in range(3):
+        step(model, optimiser)
+        with torch.no_grad():
+            model[3].weight[:, silent] = 0
+    stay = torch.tensor([node not in silent for node in range(7)])
+    cut = prune(model, {"0": stay}, x=patterns(), optimiser=optimiser)
+    assert type(cut.optimiser) is make
+    assert [group["lr"] for group in cut.optimiser.param_groups] == [0.01, 0.02]
+    for _ in range(3):
+        step(model, optimiser)
+        with torch.no_grad():
+            model[3].weight[:, silent] = 0
+        step(cut.model, cut.optimiser)
+    torch.testing.assert_close(cut.model[0].weight, model[0].weight[stay])
+    torch.testing.assert_close(cut.model[3].weight, model[3].weight[:, stay])
+    torch.testing.assert_close(cut.model[6].weight, model[6].weight)
+
+
+def test_a_bias_that_was_made_is_trained_too():
+    model = network(bias=False, norm=True)
+    optimiser = torch.optim.Adam(model.parameters())
+    cut = prune(model, {"0": torch.arange(7) > 2}, x=patterns(), optimiser=optimiser)
+    assert cut.model[3].bias is not None
+    trained = {id(parameter) for group in cut.optimiser.param_groups for parameter in group["params"]}
+    assert trained == {id(parameter) for parameter in cut.model.parameters()}
+
+
+def test_optimisers_that_cannot_follow_are_refused():
+    model = network()
+    with pytest.raises(ValueError, match="not this network's"):
+        prune(model, x=patterns(), optimiser=torch.optim.Adam(network().parameters()))
+    optimiser = torch.optim.LBFGS(model.parameters())
+
+    def closure():
+        optimiser.zero_grad()
+        loss = model(patterns()).square().mean()
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    with pytest.raises(ValueError, match="LBFGS remembers "):
+        prune(model, x=patterns(), optimiser=optimiser)

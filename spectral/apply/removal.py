@@ -1,0 +1,96 @@
+r"""What the nodes that stay can say in place of one that goes.
+
+A layer reads h nodes through weights W, (C, h), and a bias. When node j goes, its answer is replaced by its best linear
+guess from the nodes that stay and a constant, which the reading layer's weights and bias can say exactly. With G the
+covariance of the answers, the outputs then change by no more than
+
+.. math::  \lVert W_{\cdot j}\rVert^2 \,/\, (G^{-1})_{jj} ,
+
+on average over the patterns, squared: what the node's answer varies beyond the others' (Hassibi and Stork, *Second
+order derivatives for network pruning: Optimal Brain Surgeon*, NIPS 1992, for the layer that reads). A node that others
+double costs nothing, whatever its score. To remove at each step the node of the least such cost is the *greedy* order.
+
+Axes: B patterns, h nodes, C nodes that read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+FLOOR = 1e-9
+"""Part of each node's variance that is added to it: of nodes that repeat each other exactly, one can go."""
+
+
+class Left(NamedTuple):
+    """Which nodes are left, bool (h,), and what reads them then: weights (C, h), zero for nodes that went, and bias."""
+
+    keep: Tensor
+    weight: Tensor
+    bias: Tensor
+
+
+class _Answers(NamedTuple):
+    """Mean (h,) and covariance (h, h) of answers."""
+
+    mean: Tensor
+    covariance: Tensor
+
+    @classmethod
+    def of(cls, answers: Tensor, refit: bool) -> _Answers:
+        answers = answers.double()
+        mean = answers.mean(0)
+        covariance = (answers - mean).mT @ (answers - mean) / len(answers)
+        return cls(mean, covariance if refit else covariance.diagonal().diag())
+
+
+@torch.no_grad()
+def keep_only(answers: Tensor, weight: Tensor, bias: Tensor, keep: Tensor, *, refit: bool = True) -> Left:
+    """What is left with the nodes of `keep`, bool (h,); other arguments as in `remove`."""
+    return _fit(_Answers.of(answers, refit), weight.double(), bias.double(), keep)[0]
+
+
+@torch.no_grad()
+def remove(
+    answers: Tensor, weight: Tensor, bias: Tensor, order: Sequence[int] | None = None, *, refit: bool = True
+) -> Iterator[Left]:
+    """One node after the other goes: what is left with all of them, then with one fewer, and so on to none.
+
+    Computed in double precision whatever the arguments' type; takes a second for 200 nodes, two minutes for 1,000.
+
+    Parameters
+    ----------
+    answers:
+        What the nodes answer to patterns, (B, h).
+    weight, bias:
+        Of what reads them, (C, h) and (C,).
+    order:
+        The nodes, as they go in turn; None for the greedy order.
+    refit:
+        Whether the others take over; if not, each node is replaced by its mean answer alone.
+    """
+    known, weight, bias = _Answers.of(answers, refit), weight.double(), bias.double()
+    keep = torch.ones_like(known.mean, dtype=torch.bool)
+    for step in range(len(keep) + 1):
+        left, inverse = _fit(known, weight, bias, keep)
+        yield left
+        if step < len(keep):
+            nodes = torch.nonzero(keep).flatten()
+            cost = left.weight[:, keep].square().sum(0) / inverse.diagonal()
+            keep[nodes[cost.argmin()] if order is None else order[step]] = False
+
+
+def _fit(known: _Answers, weight: Tensor, bias: Tensor, keep: Tensor) -> tuple[Left, Tensor]:
+    """Least squares, by what the kept nodes vary together; and the inverse of that covariance."""
+    variance = known.covariance.diagonal()
+    least = (FLOOR * variance.max()).clamp_min(torch.finfo(variance.dtype).tiny ** 0.5)
+    own = known.covariance[keep][:, keep] + torch.diag(FLOOR * variance[keep].clamp_min(least))
+    inverse = torch.linalg.inv(own)
+    fitted = weight.clone()
+    if not keep.all():
+        fitted = torch.zeros_like(weight)
+        fitted[:, keep] = weight[:, keep] + weight[:, ~keep] @ known.covariance[~keep][:, keep] @ inverse
+    return Left(keep.clone(), fitted, bias + (weight - fitted) @ known.mean), inverse
