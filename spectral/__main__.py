@@ -118,6 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--quick", action="store_true", help="a few seconds instead of minutes; the numbers mean nothing")
     p.add_argument("--to", type=Path, metavar="FILE", help="also write the measurements as JSON, for the book's page")
 
+    p = add("tables", _tables, "Ask the book's tables, real and made, how many nodes they need.", "tables --to t.json")
+    p.add_argument("--to", type=Path, required=True, metavar="FILE", help="kept as JSON; goes on from what is there")
+
     p = add("coverage", _coverage, "Count how often intervals hold a planted truth.", "coverage --repetitions 100")
     p.add_argument(
         "--repetitions", type=int, default=coverage.REPETITIONS, metavar="N", help=f"default: {coverage.REPETITIONS:,}"
@@ -251,6 +254,14 @@ def _bench(options: argparse.Namespace) -> int:
     if options.to is not None:
         save(measured, options.to)
     print(*tables(measured).values(), machine_line(measured), sep="\n\n")
+    return 0
+
+
+def _tables(options: argparse.Namespace) -> int:
+    from spectral.bench import owndata
+
+    _check_folder(options.to)
+    owndata.measure(options.to, lambda line: print(line, flush=True))
     return 0
 
 

@@ -25,9 +25,9 @@ SEEN_FROM = {
     "stats": set(),
     "engine": {"core"},
     "lab": {"core", "stats", "engine"},
-    "bench": {"core", "stats", "engine", "lab"},
+    "bench": {"core", "stats", "engine", "lab", "apply"},
     "apply": {"core", "stats"},
-    "book": {"core", "stats", "engine", "lab", "bench"},
+    "book": {"core", "stats", "engine", "lab", "bench", "apply"},
 }
 """Which rooms the modules of a room may import from, besides their own."""
 

@@ -144,9 +144,9 @@ class RightSize:
     whole:
         The same of the whole students.
     test:
-        By name of a model, its mean loss on the test rows, with its interval over these; "small network" is what was found.
+        By name of a model, its mean loss on the test rows, with its interval over these; "small network" is the answer.
     beyond:
-        By name of the others, their loss minus that of the small network, paired by rows; positive where that is better.
+        By name of the others, their loss minus the small network's, paired by rows; positive where that one is better.
     score:
         By name of a model, R² (regression) or accuracy (classification) on the test rows.
     network:
