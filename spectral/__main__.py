@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from spectral.apply.rightsize import Settings
 from spectral.book import coverage
 from spectral.book.claims import MISSING, announce, announced, announcement, ledger, unannounced
 from spectral.engine.train import TrainingDiverged
@@ -117,6 +118,17 @@ def _parser() -> argparse.ArgumentParser:
     p = add("bench", _bench, "Measure speed and memory on this machine.", "bench --to book/bench.json")
     p.add_argument("--quick", action="store_true", help="a few seconds instead of minutes; the numbers mean nothing")
     p.add_argument("--to", type=Path, metavar="FILE", help="also write the measurements as JSON, for the book's page")
+
+    p = add("size", _size, "Tell how many hidden nodes a network for a table of yours needs.", "size my.csv --target y")
+    p.add_argument("table", type=Path, help="a file: CSV (comma, semicolon or tab), or Parquet")
+    p.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
+    p.add_argument("--task", default="auto", choices=("auto", "regression", "classification"), help="default: auto")
+    p.add_argument("--to", type=Path, metavar="FOLDER", help="keep network, card, curve and figure there; a new folder")
+    texts = {"width": "nodes to begin with", "students": "asked", "steps": "of training", "seed": "of all"}
+    for name, text in texts.items():
+        p.add_argument(f"--{name}", type=int, help=f"{text} (default: {getattr(Settings(), name):,})")
+    p.add_argument("--tolerance", type=float, help="in the unit of the loss (default: one standard error)")
+    p.add_argument("--json", action="store_true", help="print all that was found as JSON")
 
     p = add("tables", _tables, "Ask the book's tables, real and made, how many nodes they need.", "tables --to t.json")
     p.add_argument("--to", type=Path, required=True, metavar="FILE", help="kept as JSON; goes on from what is there")
@@ -255,6 +267,32 @@ def _bench(options: argparse.Namespace) -> int:
         save(measured, options.to)
     print(*tables(measured).values(), machine_line(measured), sep="\n\n")
     return 0
+
+
+def _size(options: argparse.Namespace) -> int:
+    """Exit code 1 where students do not agree: what was found is printed and kept all the same."""
+    from spectral.apply.report import card, check_folder, save, summary
+    from spectral.apply.rightsize import expected_seconds as expected_of
+    from spectral.apply.rightsize import look_for_size
+    from spectral.apply.tables import TableError, read_table
+    from spectral.book.figures.owndata import save_curve
+
+    names = ("width", "students", "steps", "seed", "tolerance")
+    try:
+        settings = Settings(**{name: getattr(options, name) for name in names if getattr(options, name) is not None})
+        if options.to is not None:
+            check_folder(options.to)
+        table = read_table(options.table, options.target, task=options.task)
+        expected = readable_time(expected_of(table, settings))
+        print(f"{len(table.y):,} rows, {table.features.shape[1]} columns, {table.task}; {expected}", file=sys.stderr)
+        found = look_for_size(table, settings)
+    except (TableError, ValueError, ArithmeticError, FileExistsError, ImportError) as error:
+        raise ConfigError(str(error)) from None
+    print(_json(card(found)) if options.json else summary(found))
+    if options.to is not None:
+        for path in save(found, options.to, draw=save_curve):
+            print(path, file=sys.stderr)
+    return 0 if found.doubt is None else 1
 
 
 def _tables(options: argparse.Namespace) -> int:

@@ -211,6 +211,13 @@ class Disagreement(ValueError):
         self.found = found
 
 
+def expected_seconds(table: Table, settings: Settings) -> float:
+    """How long an answer takes, roughly, on two cores of a server."""
+    members = settings.students * len(settings.strengths)
+    numbers = members * settings.width * (table.features.shape[1] + len(table.classes) + 20)
+    return 2 + (3 * settings.steps + settings.on_steps) * (4e-4 + 6e-8 * numbers)
+
+
 def right_size(table: Table, settings: Settings | None = None, *, progress: bool | None = None) -> RightSize:
     """How many nodes a hidden layer needs for a table; see the module.
 
@@ -388,11 +395,14 @@ class _Data:
             HistGradientBoostingClassifier,
             HistGradientBoostingRegressor,
         )
-        from sklearn.linear_model import LogisticRegressionCV, RidgeCV
+        from sklearn.linear_model import LogisticRegression, RidgeCV
+        from sklearn.model_selection import GridSearchCV
 
         if self.outputs > 1:
             boosting = HistGradientBoostingClassifier(early_stopping=True, random_state=0)
-            return {"logistic regression": LogisticRegressionCV(max_iter=2_000), "gradient boosting": boosting}
+            strengths = {"C": np.logspace(-3, 2, 11)}
+            linear = GridSearchCV(LogisticRegression(max_iter=5_000), strengths, scoring="neg_log_loss")
+            return {"logistic regression": linear, "gradient boosting": boosting}
         ridge = RidgeCV(np.logspace(-3, 4, 15))
         return {"ridge": ridge, "gradient boosting": HistGradientBoostingRegressor(early_stopping=True, random_state=0)}
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -21,11 +20,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from spectral.apply.report import triple
 from spectral.apply.rightsize import RightSize, Settings, look_for_size
 from spectral.apply.tables import read_table
 from spectral.lab.files import REPOSITORY, read_entries, write_atomically
 from spectral.lab.provenance import revision
-from spectral.stats.intervals import Interval
 
 STORED = REPOSITORY / "book" / "tables.json"
 KEYS = {"table", "way", "known", "nodes", "interval", "sizes", "recurrence", "named", "test", "beyond", "score", "git"}
@@ -118,13 +117,13 @@ def answer(found: RightSize) -> dict[str, Any]:
         "rows": len(found.table.y),
         "columns": found.table.features.shape[1],
         "nodes": found.nodes,
-        "interval": _triple(found.interval),
+        "interval": triple(found.interval),
         "sizes": list(found.sizes),
-        "recurrence": _triple(found.recurrence),
+        "recurrence": triple(found.recurrence),
         "named": found.doubt is None,
         "strength": found.strength,
-        "test": {name: _triple(value) for name, value in found.test.items()},
-        "beyond": {name: _triple(value) for name, value in found.beyond.items()},
+        "test": {name: triple(value) for name, value in found.test.items()},
+        "beyond": {name: triple(value) for name, value in found.beyond.items()},
         "score": dict(found.score),
     }
 
@@ -147,10 +146,6 @@ def _asked() -> Iterator[tuple[str, str]]:
         for way in ASKED:
             if way == "spectral" or not name.startswith(("planted", "linear", "noise")):
                 yield name, way
-
-
-def _triple(value: Interval) -> list[float | None]:
-    return [float(part) if math.isfinite(part) else None for part in (value.value, value.low, value.high)]
 
 
 def _sklearn(name: str) -> Any:
