@@ -20,6 +20,7 @@ import torch
 from torch import Generator, Tensor, nn
 from tqdm import tqdm
 
+from spectral.apply.fitting import flushing
 from spectral.apply.networks import hidden_layers, to_linear
 from spectral.apply.sizes import Curve, Loss, cross_entropy, right_sized, squared_error
 from spectral.layers import SpectralLinear
@@ -355,6 +356,7 @@ def _mean(model: nn.Module, rows: _Rows, loss: Loss) -> Tensor:
     return loss(model(rows.x), rows.y).mean()
 
 
+@flushing()
 def _train(
     model: nn.Module,
     rows: _Rows,

@@ -10,7 +10,8 @@ Axes: M networks, n rows of the table, d columns, h nodes, C outputs, R rows of 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -86,6 +87,18 @@ class Rows:
         return self.loss(outputs.flatten(0, 1), self.y[rows].flatten(0, 1)).view(rows.shape)
 
 
+@contextmanager
+def flushing() -> Iterator[None]:
+    """Numbers too small for their format are zero: weights that decay towards zero would slow a processor down."""
+    small = float(torch.tensor([torch.finfo(torch.float32).tiny]) * 0.5)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(small == 0)
+
+
+@flushing()
 def train(
     networks: Networks,
     table: Rows,

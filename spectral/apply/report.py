@@ -143,7 +143,7 @@ def summary(found: RightSize) -> str:
     lines += ["", f"On {aside}: {loss}; {'R²' if regression else 'accuracy'}; loss beyond the small network's"]
     width = max(map(len, found.test))
     for name, value in found.test.items():
-        beyond = f"   {found.beyond[name]:+.3f}" if name in found.beyond else ""
+        beyond = f"   {found.beyond[name]:.3f}" if name in found.beyond else ""
         lines += [f"  {name:{width}}  {value:.3f}   {found.score[name]:.3f}{beyond}"]
     return "\n".join(lines)
 

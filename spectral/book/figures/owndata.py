@@ -54,7 +54,9 @@ def against_others(found: RightSize) -> Figure:
             value.value,
             place,
             xerr=[[value.value - value.low], [value.high - value.value]],
-            **{"color": ROLES["spectral"].colour, "fmt": "o", "capsize": 3},
+            color=ROLES["spectral"].colour,
+            fmt="o",
+            capsize=3,
         )
     ax.axvline(0, color=NEUTRAL, ls=":")
     ax.set_yticks(range(len(found.beyond)), list(found.beyond))
@@ -90,7 +92,11 @@ def sizes_of_tables(rows: Sequence[Row]) -> Figure:
                 value.value,
                 place + shift,
                 xerr=[[value.value - max(value.low, 0)], [value.high - value.value]],
-                **{"color": colour, "fmt": marker, "ms": 5, "capsize": 2, "lw": 1},
+                color=colour,
+                fmt=marker,
+                ms=5,
+                capsize=2,
+                lw=1,
                 mfc=colour if row.named[way] else "white",
                 label=label if place == 0 else None,
             )
