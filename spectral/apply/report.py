@@ -10,10 +10,12 @@ import csv
 import importlib.metadata
 import io
 import json
+import logging
 import math
 import platform
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -155,18 +157,25 @@ def _rare(encoder: Any, columns: list[str]) -> list[Any]:
 
 def _export(found: RightSize, path: Path) -> None:
     example = torch.zeros(2, hidden_layers(found.network)[0].first.in_features)
-    batch = torch.export.Dim("rows", min=1)
-    torch.onnx.export(
-        found.network.eval(),
-        (example,),
-        path,
-        input_names=["inputs"],
-        output_names=["outputs"],
-        dynamic_shapes=({0: batch},),
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)  # it tells of packages that nobody needs here
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of one part of PyTorch about another
+            torch.onnx.export(
+                found.network.eval(),
+                (example,),
+                path,
+                input_names=["inputs"],
+                output_names=["outputs"],
+                dynamic_shapes=({0: torch.export.Dim("rows", min=1)},),
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        log.setLevel(level)
 
 
 def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
