@@ -8,7 +8,7 @@ BUILD := _build
 SOURCE := $(BUILD)/source
 CHAPTERS := $(wildcard book/*.ipynb)
 EXECUTED := $(CHAPTERS:%=$(SOURCE)/%)
-RESULTS := $(wildcard book/results/*.json) $(wildcard book/bench.json book/coverage.json book/claims.yaml book/verdicts.json)
+RESULTS := $(wildcard book/results/*.json) $(wildcard book/bench.json book/coverage.json book/tables.json book/claims.yaml book/verdicts.json)
 PAGES := _config.yml _toc.yml $(wildcard book/*.md) book/references.bib $(wildcard book/_static/*) book/_ext/unique_scripts.py
 
 SHELL := /bin/bash

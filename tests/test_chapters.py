@@ -19,6 +19,9 @@ SMALL = {
     "test_patterns": 200,
     "preset": "smoke",
     "widths": "10 30",
+    "width": 10,
+    "students": 3,
+    "steps": 20,
 }
 pytestmark = [
     pytest.mark.filterwarnings("default"),  # of the notebook tools, which are not ours to fix

@@ -6,6 +6,7 @@ import importlib
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -140,14 +141,33 @@ def test_examples_in_docstrings():
     assert count >= 5
 
 
-def test_the_readme_example_runs_and_prunes(capsys):
-    """What the README promises someone who takes the layer into a network of their own."""
+def test_the_readme_examples_run_and_prune(capsys):
+    """What the README promises someone who takes the layer, or their data, into their own work."""
     text = (SPECTRAL.parent / "README.md").read_text()
-    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    layer, size, table = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict = {}
     with torch.random.fork_rng():
-        exec(example, names)
-    left = int(capsys.readouterr().out.split()[0])
-    assert 3 <= left <= 16
-    assert [type(layer).__name__ for layer in names["network"]] == ["Linear", "ReLU", "Linear"]
-    assert names["loss"] < 0.05 * names["y"].square().mean()
+        exec(layer, names)
+        left = int(capsys.readouterr().out.split()[0])
+        assert 3 <= left <= 16
+        assert names["smaller"].change < 1e-6
+        assert [type(layer).__name__ for layer in names["network"]] == ["Linear", "ReLU", "Linear"]
+        assert names["loss"] < 0.05 * names["y"].square().mean()
+        exec(size, names)
+        assert int(capsys.readouterr().out.split()[0]) == names["network"][0].out_features == 3
+        exec(table, names)
+    assert all(nodes <= 30 for nodes in names["model"].n_nodes_)
+    assert names["model"].score(names["test_x"], names["test_y"]) > 0.96
+
+
+def test_the_recipe_for_other_architectures_prunes_what_scores_least():
+    """As the API page has it: a network with a branch, which is no sequence."""
+    pytest.importorskip("torch_pruning")
+    (recipe,) = re.findall(r"```python\n(.*?)```", (SPECTRAL.parent / "book" / "api.md").read_text(), re.DOTALL)
+    names: dict = {}
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Torch-Pruning's own
+        exec(recipe, names)
+    model, before = names["model"], names["before"]
+    assert (model.first.out_features, model.second.in_features) == (12, 12)
+    torch.testing.assert_close(model(names["x"]), before, msg="nodes without outgoing weights have changed an answer")

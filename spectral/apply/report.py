@@ -24,7 +24,7 @@ from typing import Any
 import torch
 
 from spectral.apply.networks import hidden_layers
-from spectral.apply.rightsize import RightSize
+from spectral.apply.rightsize import RightSize, nodes_text
 from spectral.stats.intervals import Interval
 
 VERSIONS = ("numpy", "pandas", "scikit-learn", "torch")
@@ -134,9 +134,9 @@ def summary(found: RightSize) -> str:
     students = f"{found.interval:.1f} over {len(found.sizes)} students"
     lines = [*found.notes, ""] if found.notes else []
     if found.doubt is None:
-        lines += [f"{found.nodes} nodes ({students})"]
+        lines += [f"{nodes_text(found.nodes)} ({students})"]
     else:
-        lines += [f"No size is named: {found.doubt}.", f"The estimate would be {found.nodes} nodes ({students})."]
+        lines += [f"No size is named: {found.doubt}.", f"The estimate would be {nodes_text(found.nodes)} ({students})."]
     if found.nodes:
         lines += [f"Recurrence {found.recurrence:.2f}: what students share; from 0.9 on, one network."]
     regression = found.table.task == "regression"

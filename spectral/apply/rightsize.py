@@ -185,9 +185,7 @@ class RightSize:
         if self.interval.high > SPREAD * max(self.interval.low, 1.0):
             return f"the students' sizes differ too much, {', '.join(map(str, self.sizes))} nodes"
         if not self.recurrence.value >= AGREE:
-            return (
-                f"students of {self.nodes} nodes have found different ones: {self.recurrence:.2f} of one is in another"
-            )
+            return f"students have found different nodes: {self.recurrence:.2f} of one student is in another"
         return None
 
     @torch.no_grad()
@@ -199,14 +197,19 @@ class RightSize:
         return np.asarray(self.table.classes)[outputs.argmax(1).numpy()]
 
 
+def nodes_text(count: int) -> str:
+    """As in "1 node" and "2 nodes"."""
+    return f"{count} node" if count == 1 else f"{count} nodes"
+
+
 class Disagreement(ValueError):
     """Students do not agree on a size; `found` is all that was found, with estimate, interval and recurrence."""
 
     def __init__(self, found: RightSize) -> None:
         super().__init__(
-            f"no size is named for {found.table.name}, since {found.doubt}. The estimate would be {found.nodes} nodes "
-            f"({found.interval:.1f} over students), recurrence {found.recurrence:.2f}. More rows, or a larger "
-            "tolerance, may settle it"
+            f"no size is named for {found.table.name}, since {found.doubt}. The estimate would be "
+            f"{nodes_text(found.nodes)} ({found.interval:.1f} over students), recurrence {found.recurrence:.2f}. "
+            "More rows, or a larger tolerance, may settle it"
         )
         self.found = found
 
@@ -266,7 +269,7 @@ def look_for_size(table: Table, settings: Settings | None = None, *, progress: b
         nodes, which = ladder[place], int(seen[:, place].mean((1, 2)).argmin())
         chosen = cuts[which][place]
         groups = {"small network": chosen, "whole student": students[at]}
-        groups[f"{max(nodes, 1)} nodes from nothing"] = _from_nothing(data, settings, max(nodes, 1), bar)
+        groups[f"{nodes_text(max(nodes, 1))} from nothing"] = _from_nothing(data, settings, max(nodes, 1), bar)
         groups[f"{settings.width} nodes, no penalty"] = _from_nothing(data, settings, settings.width, bar)
     test, scores = data.test(groups)
     best = int(seen[which, place].mean(-1).argmin())

@@ -75,8 +75,8 @@ def test_of_noise_no_size_is_named(seed):
     [
         ({}, None),
         ({"interval": Interval(5, 2, 8)}, "differ too much, 5, 5, 5, 5 nodes"),
-        ({"recurrence": Interval(0.3, 0.1, 0.5)}, "found different ones: 0.30"),
-        ({"recurrence": Interval(math.nan, math.nan, math.nan)}, "found different ones"),
+        ({"recurrence": Interval(0.3, 0.1, 0.5)}, "found different nodes: 0.30"),
+        ({"recurrence": Interval(math.nan, math.nan, math.nan)}, "found different nodes"),
         ({"nodes": 0}, "nothing to size"),
     ],
 )
