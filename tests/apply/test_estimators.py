@@ -37,9 +37,8 @@ def relus(rows=600, seed=0, outputs=1):
 
 @parametrize_with_checks(
     [
-        SpectralRegressor(hidden=(16,), steps=200),
-        SpectralClassifier(hidden=(16,), steps=200),
-        SpectralClassifier(hidden=(8, 8), steps=200, prune=False, activation="tanh"),
+        SpectralRegressor(hidden=(16,), steps=100),
+        SpectralClassifier(hidden=(8, 8), steps=100),
     ]
 )
 def test_scikit_learn_asks(estimator, check):

@@ -10,21 +10,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from spectral.apply.rightsize import RightSize
+from spectral.apply.rightsize import RightSize, nodes_text
 from spectral.book.figures.drawing import legend_below
 from spectral.book.figures.style import NEUTRAL, ROLES, use_style
 from spectral.stats.intervals import Interval
 
 
-def loss_against_size(found: RightSize) -> Figure:
+def loss_against_size(found: RightSize) -> None:
     """The validation loss at every size with its interval over students, the whole students', and the answer."""
+    _loss_against_size(found)
+
+
+def _loss_against_size(found: RightSize) -> Figure:
     figure, ax = plt.subplots()
     sizes, spectral, whole = np.asarray(found.ladder), ROLES["spectral"], ROLES["whole"]
     ax.fill_between(sizes, found.loss.low, found.loss.high, color=spectral.colour, alpha=0.2, lw=0)
     ax.plot(sizes, found.loss.value, color=spectral.colour, marker="o", ms=4, label="cut and trained on")
     ax.axhline(found.whole.value, color=whole.colour, ls=whole.line, label=f"whole, {found.settings.width} nodes")
     label = "size" if found.doubt is None else "estimate, not named"
-    ax.axvline(found.nodes, color=NEUTRAL, ls=":", label=f"{label}: {found.nodes} nodes")
+    ax.axvline(found.nodes, color=NEUTRAL, ls=":", label=f"{label}: {nodes_text(found.nodes)}")
     ax.axvspan(max(found.interval.low, 0), found.interval.high, color=NEUTRAL, alpha=0.15, lw=0)
     ax.set_xscale("symlog", linthresh=10)
     shown = [size for size in (0, 2, 5, 10, 20, 50, 100, 200, 500) if size <= sizes[-1]]
@@ -41,14 +45,14 @@ def save_curve(found: RightSize, path: Path) -> None:
     """The figure as a file, in the format that its name says."""
     with plt.rc_context():
         use_style()
-        figure = loss_against_size(found)
+        figure = _loss_against_size(found)
         figure.savefig(path, metadata={"Date": None})
         plt.close(figure)
 
 
-def against_others(found: RightSize) -> Figure:
+def against_others(found: RightSize) -> None:
     """By how much each other model's test loss is above the small network's, with its interval over rows."""
-    figure, ax = plt.subplots(figsize=(6, 0.6 + 0.5 * len(found.beyond)))
+    _, ax = plt.subplots(figsize=(6, 0.6 + 0.5 * len(found.beyond)))
     for place, value in enumerate(found.beyond.values()):
         ax.errorbar(
             value.value,
@@ -62,7 +66,6 @@ def against_others(found: RightSize) -> Figure:
     ax.set_yticks(range(len(found.beyond)), list(found.beyond))
     ax.invert_yaxis()
     ax.set(xlabel="test loss beyond the small network's")
-    return figure
 
 
 class Row(NamedTuple):
@@ -82,7 +85,7 @@ LOOKS = {
 }
 
 
-def sizes_of_tables(rows: Sequence[Row]) -> Figure:
+def sizes_of_tables(rows: Sequence[Row]) -> None:
     """The size that each way finds for each table; filled where students agree, hollow where no size is named."""
     figure, ax = plt.subplots(figsize=(6, 1 + 0.55 * len(rows)))
     for place, row in enumerate(rows):
@@ -109,4 +112,3 @@ def sizes_of_tables(rows: Sequence[Row]) -> Figure:
     ax.grid(axis="y", color="#eeeeee")
     ax.set(xlabel="nodes")
     legend_below(figure, ax, columns=2)
-    return figure
