@@ -399,3 +399,30 @@ def test_optimisers_that_cannot_follow_are_refused():
     optimiser.step(closure)
     with pytest.raises(ValueError, match="LBFGS remembers "):
         prune(model, x=patterns(), optimiser=optimiser)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.1])
+@pytest.mark.parametrize("nodes", [50, 200])
+def test_an_ordinary_network_for_diabetes_keeps_what_it_predicts(nodes, strength):
+    """Where cutting below a threshold once cost R² up to 0.6: with refit it stays within 0.02."""
+    datasets = pytest.importorskip("sklearn.datasets")
+    x, y = (torch.tensor(part, dtype=torch.float32) for part in datasets.load_diabetes(return_X_y=True))
+    x, y = (x - x.mean(0)) / x.std(0), ((y - y.mean()) / y.std()).unsqueeze(-1)
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    train, test = order[:300], order[300:]
+    torch.manual_seed(0)
+    model = spectralize(nn.Sequential(nn.Linear(10, nodes), nn.ReLU(), nn.Linear(nodes, 1)))
+    optimiser = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), lr=0.01)
+    for _ in range(400):
+        loss = (model(x[train]) - y[train]).square().mean()
+        optimiser.zero_grad()
+        (loss + penalty(model, 0.01 * strength, 5e-4 * strength)).backward()
+        optimiser.step()
+    cut = prune(model, x=x[train], refit=True)
+    assert len(cut.kept["0"]) < nodes, "nothing was cut"
+
+    def r2(network):
+        error = (network(x[test]) - y[test]).square().mean() / (y[test] - y[train].mean()).square().mean()
+        return float(1 - error.detach())
+
+    assert abs(r2(cut.model) - r2(model)) < 0.02

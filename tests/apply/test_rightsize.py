@@ -125,7 +125,7 @@ def test_what_is_kept_predicts_by_itself(mixed, target, tmp_path):
         if target == "y":
             assert [kept["classes"][place] for place in outputs.argmax(1)] == found.predict(frame).tolist()
         else:
-            np.testing.assert_allclose(outputs[:, 0], found.predict(frame), atol=1e-5, rtol=1e-5)
+            np.testing.assert_allclose(outputs[:, 0], found.predict(frame), atol=1e-6, rtol=1e-6)
     state = torch.load(folder / "network.pt", weights_only=True)
     assert state.keys() == found.network.state_dict().keys()
     assert len(pd.read_csv(folder / "curve.csv")) == len(found.ladder)
