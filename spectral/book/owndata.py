@@ -147,6 +147,12 @@ def counts(answers: Answers) -> dict[str, int]:
         "named": sum(entry["named"] for entry in real.values()),
         "no_worse_than_linear": sum(entry["beyond"][linear[name]][2] >= 0 for name, entry in real.items()),
         "better_than_linear": sum(entry["beyond"][linear[name]][1] > 0 for name, entry in real.items()),
+        "like_wide": sum(
+            low <= 0 <= high
+            for entry in real.values()
+            for model, (_, low, high) in entry["beyond"].items()
+            if model.endswith("no penalty")
+        ),
         "same_from_wider": sum(_overlap(real[name]["interval"], wider[name]["interval"]) for name in real),
         "few": sum(entry["nodes"] <= 4 for entry in real.values()),
         "planted": len(planted),

@@ -40,7 +40,7 @@ def answers():
 def test_counts_are_of_what_the_text_says(answers):
     assert owndata.counts(answers) == {
         **{"real": 1, "named": 0, "no_worse_than_linear": 0, "better_than_linear": 0, "same_from_wider": 0, "few": 1},
-        **{"planted": 2, "held": 1, "agreed": 1},
+        **{"like_wide": 0, "planted": 2, "held": 1, "agreed": 1},
     }
 
 
