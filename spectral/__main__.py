@@ -282,6 +282,8 @@ def _size(options: argparse.Namespace) -> int:
         settings = Settings(**{name: getattr(options, name) for name in names if getattr(options, name) is not None})
         if options.to is not None:
             check_folder(options.to)
+        if options.table.is_file() and (size := options.table.stat().st_size / 1e6) > 20:
+            print(f"reading {size:,.0f} MB; {readable_time(size / 10)}", file=sys.stderr)
         table = read_table(options.table, options.target, task=options.task)
         expected = readable_time(expected_of(table, settings))
         print(f"{len(table.y):,} rows, {table.features.shape[1]} columns, {table.task}; {expected}", file=sys.stderr)

@@ -112,27 +112,39 @@ def rank(scores: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def mask(model: Model, keep: Tensor) -> Model:
+def mask(model: Model, keep: Tensor, *, answers: Tensor | None = None) -> Model:
     """A copy of `model` of the same shape in which only the nodes of `keep` (bool, (E, h) or (h,)) speak.
+
+    What the others answer is lost, a constant too: of a sigmoid, that of a node without any weight. With `answers`, of
+    the shape of `keep`, such as each node's mean over patterns, it goes into the second layer's bias.
 
     Raises
     ------
     ValueError
-        If `keep` does not fit, or would leave a member without any node.
+        If `keep` does not fit, or would leave a member without any node; if `answers` do not fit, or there is no bias
+        to put them into.
     """
     _check_keep(model, keep)
     result = copy.deepcopy(model)
+    if answers is not None:
+        if answers.shape != keep.shape or not torch.isfinite(answers).all():
+            raise ValueError(
+                f"answers must be finite, of the shape of keep, {tuple(keep.shape)}; got {tuple(answers.shape)}"
+            )
+        if result.second.bias is None:
+            raise ValueError("the second layer has no bias to take answers; make the pair's second layer with one")
+        result.second.bias.add_((result.second.weight * answers.masked_fill(keep, 0.0).unsqueeze(-2)).sum(-1))
     for parameter, axis in node_tensors(result):
         parameter.movedim(axis, keep.ndim - 1)[~keep] = 0
     return result
 
 
 @torch.no_grad()
-def compact(model: Model, keep: Tensor) -> tuple[Model, Tensor]:
+def compact(model: Model, keep: Tensor, *, answers: Tensor | None = None) -> tuple[Model, Tensor]:
     """A smaller network with the function of ``mask(model, keep)``, and the node each of its nodes was.
 
     The new width is the largest number of nodes that a member keeps, in their old order. A member that keeps
-    fewer is filled up with silent nodes, whose origin is -1.
+    fewer is filled up with silent nodes, whose origin is -1. `answers` are as in `mask`.
 
     Returns
     -------
@@ -148,7 +160,7 @@ def compact(model: Model, keep: Tensor) -> tuple[Model, Tensor]:
     width = int(keep.sum(-1).max())
     order = torch.argsort(~keep, dim=-1, stable=True)[..., :width]  # kept ones first, in their old order
     kept = keep.gather(-1, order)
-    result = mask(model, keep)
+    result = mask(model, keep, answers=answers)
     cut_nodes(result, order)
     return result, order.masked_fill(~kept, -1)
 

@@ -426,3 +426,29 @@ def test_an_ordinary_network_for_diabetes_keeps_what_it_predicts(nodes, strength
         return float(1 - error.detach())
 
     assert abs(r2(cut.model) - r2(model)) < 0.02
+
+
+@pytest.mark.parametrize("activation", [nn.Sigmoid, nn.Softplus])
+def test_pairs_put_what_removed_nodes_answer_into_the_bias(activation):
+    """Nodes without weights answer g(0), which is not zero: with their answers the function stays."""
+    model = network(activation, widths=(4, 7, 3))
+    keep = torch.arange(7) > 2
+    with torch.no_grad():
+        model[0].weight[~keep] = 0
+    pair, x = Pair(model[0], model[2]), patterns()
+    answers = model[:2](x).detach().mean(0)
+    plain, _ = compact(pair, keep)
+    smaller, _ = compact(pair, keep, answers=answers)
+    masked = mask(pair, keep, answers=answers)
+
+    def outputs(pair):
+        return pair.second(activation()(pair.first(x)))
+
+    assert (outputs(plain) - model(x)).abs().max() > 0.01
+    torch.testing.assert_close(outputs(smaller), model(x))
+    torch.testing.assert_close(outputs(masked), model(x))
+    with pytest.raises(ValueError, match="of the shape of keep"):
+        mask(pair, keep, answers=answers[:3])
+    without = network(activation, widths=(4, 7, 3), bias=False)
+    with pytest.raises(ValueError, match="no bias to take answers"):
+        mask(Pair(without[0], without[2]), keep, answers=answers)
