@@ -20,7 +20,7 @@ import torch
 from torch import Generator, Tensor, nn
 from tqdm import tqdm
 
-from spectral.apply.fitting import flushing
+from spectral.apply.fitting import LOOK_EVERY, flushing
 from spectral.apply.networks import hidden_layers, to_linear
 from spectral.apply.sizes import Curve, Loss, cross_entropy, right_sized, squared_error
 from spectral.layers import SpectralLinear
@@ -51,9 +51,6 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 FEWEST_ROWS = 10
 """With fewer rows there is no validation part."""
-
-LOOK_EVERY = 50
-"""Steps between two looks at the validation part, and at whether the loss is finite."""
 
 TRAINED_ON = 4
 """What is left after the cut is trained on for one step in so many, at half the learning rate."""

@@ -22,7 +22,7 @@ from spectral.apply.networks import hidden_layers, prune
 from spectral.layers import SpectralLinear
 
 LOOK_EVERY = 50
-"""Steps between two looks at the validation rows."""
+"""Steps between two looks at the validation rows, and at whether the loss is finite."""
 
 
 class Networks(nn.Module):

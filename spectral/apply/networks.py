@@ -415,8 +415,7 @@ def _check_optimiser(model: nn.Module, optimiser: torch.optim.Optimizer) -> None
             if id(parameter) not in own:
                 raise ValueError("the optimiser trains parameters that are not this network's; give the network's own")
             for name, value in optimiser.state.get(parameter, {}).items():
-                single = not isinstance(value, Tensor | list | dict) or (isinstance(value, Tensor) and value.ndim == 0)
-                if not single and not (isinstance(value, Tensor) and value.shape == parameter.shape):
+                if isinstance(value, list | dict) or (_of_weights(value) and value.shape != parameter.shape):
                     raise ValueError(
                         f"{type(optimiser).__name__} remembers {name}, which is not one value for each weight and "
                         "cannot be cut; begin a new optimiser with the smaller network"

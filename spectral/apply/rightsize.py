@@ -260,9 +260,8 @@ def look_for_size(table: Table, settings: Settings | None = None, *, progress: b
         tried = [place for place in (at - 1, at) if place >= 0] if settings.way != "search" else [at]
         ladder, cuts = _ladder(data, settings, [students[place] for place in tried], bar)
         seen = np.stack([[data.validate(group) for group in rungs] for rungs in cuts])  # (tried, N, K, V)
-        gaps = seen - losses[at]
-        errors = gaps.std(-1, ddof=1) / gaps.shape[-1] ** 0.5
-        good = (gaps.mean(-1) <= (errors if settings.tolerance is None else settings.tolerance)).any(0)  # (N, K)
+        change, error = over_patterns(seen - losses[at])
+        good = (change.value <= (error if settings.tolerance is None else settings.tolerance)).any(0)  # (N, K)
         sizes = tuple(int(np.append(ladder, settings.width)[np.append(own, True).argmax()]) for own in good.T)
         interval = estimate(np.asarray(sizes, float)[:, None])
         place = min(int(np.searchsorted(ladder, interval.value - 1e-9)), len(ladder) - 1)
@@ -371,20 +370,21 @@ class _Data:
     @torch.no_grad()
     def test(self, groups: Mapping[str, Sequence[nn.Sequential]]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Losses on the test rows, on average over the students of a group, and scores; others' models beside."""
-        losses = {
-            name: np.mean([self._losses(model, self.tested) for model in group], 0) for name, group in groups.items()
-        }
         answers = {name: [model(self.rows.x[self.tested]) for model in group] for name, group in groups.items()}
         for name, model in self._others().items():
             known, x = self.train.unique(), self.rows.x.numpy()
-            target = self.rows.y.numpy() if self.outputs > 1 else self.rows.y[:, 0].numpy()
-            model.fit(x[known], target[known])
+            y = self.rows.y.numpy() if self.outputs > 1 else self.rows.y[:, 0].numpy()
+            model.fit(x[known], y[known])
             if self.outputs > 1:
                 logits = np.log(np.clip(model.predict_proba(x[self.tested]), 1e-12, None))
                 answers[name] = [torch.from_numpy(logits)]
             else:
                 answers[name] = [torch.from_numpy(model.predict(x[self.tested]).astype(np.float32)).unsqueeze(-1)]
-            losses[name] = self.rows.loss(answers[name][0], self.rows.y[self.tested]).double().numpy()
+        target = self.rows.y[self.tested]
+        losses = {
+            name: np.mean([self.rows.loss(one, target).double().numpy() for one in every], 0)
+            for name, every in answers.items()
+        }
         return losses, {name: float(np.mean([self._score(one) for one in every])) for name, every in answers.items()}
 
     def _score(self, answers: Tensor) -> float:
@@ -450,8 +450,8 @@ def _students(data: _Data, settings: Settings, bar: tqdm[None]) -> list[list[nn.
 def _strongest(losses: np.ndarray) -> int:
     """The first strength whose losses (strengths, K, V) are within a standard error of the best's, paired by rows."""
     every = losses.reshape(len(losses), -1)
-    gaps = every - every[every.mean(1).argmin()]
-    return fewest(gaps.mean(1), gaps.std(1, ddof=1) / gaps.shape[1] ** 0.5)
+    change, error = over_patterns(every - every[every.mean(1).argmin()])
+    return fewest(change.value, error)
 
 
 def _ladder(

@@ -124,8 +124,7 @@ def worth(answers: Answers) -> Any:
     lines = []
     for name, entry in of_way(answers, "spectral", made=False).items():
         scores, beyond = entry["score"], entry["beyond"]
-        linear = "ridge" if entry["task"] == "regression" else "logistic regression"
-        wide = next(model for model in scores if model.endswith("no penalty"))
+        linear, wide = _linear(entry), _wide(entry)
         shown = [scores["small network"], scores[wide], scores[linear], scores["gradient boosting"]]
         shown = [f"{value:.3f}" for value in shown]
         better = [label for label, model in _words(wide, linear).items() if beyond[model][1] > 0]
@@ -141,18 +140,12 @@ def counts(answers: Answers) -> dict[str, int]:
     real, made = (of_way(answers, "spectral", made=made) for made in (False, True))
     planted = [entry for entry in made.values() if entry["known"]]
     wider = of_way(answers, "spectral, wider", made=False)
-    linear = {name: "ridge" if entry["task"] == "regression" else "logistic regression" for name, entry in real.items()}
     return {
         "real": len(real),
         "named": sum(entry["named"] for entry in real.values()),
-        "no_worse_than_linear": sum(entry["beyond"][linear[name]][2] >= 0 for name, entry in real.items()),
-        "better_than_linear": sum(entry["beyond"][linear[name]][1] > 0 for name, entry in real.items()),
-        "like_wide": sum(
-            low <= 0 <= high
-            for entry in real.values()
-            for model, (_, low, high) in entry["beyond"].items()
-            if model.endswith("no penalty")
-        ),
+        "no_worse_than_linear": sum(entry["beyond"][_linear(entry)][2] >= 0 for entry in real.values()),
+        "better_than_linear": sum(entry["beyond"][_linear(entry)][1] > 0 for entry in real.values()),
+        "like_wide": sum(low <= 0 <= high for _, low, high in (one["beyond"][_wide(one)] for one in real.values())),
         "same_from_wider": sum(_overlap(real[name]["interval"], wider[name]["interval"]) for name in real),
         "few": sum(entry["nodes"] <= 4 for entry in real.values()),
         "planted": len(planted),
@@ -169,6 +162,14 @@ def interval(triple: Sequence[float | None]) -> Interval:
 
 def _made(entry: Mapping[str, Any]) -> bool:
     return entry["table"].startswith(("planted", "linear", "noise"))
+
+
+def _linear(entry: Mapping[str, Any]) -> str:
+    return "ridge" if entry["task"] == "regression" else "logistic regression"
+
+
+def _wide(entry: Mapping[str, Any]) -> str:
+    return next(model for model in entry["beyond"] if model.endswith("no penalty"))
 
 
 def _words(wide: str, linear: str) -> dict[str, str]:
