@@ -3,18 +3,19 @@
     page = Page("05-size", globals())
 
 checks the parameters. From then on the page says which results the chapter shows and obtains them, hands numbers to
-its text, and names under each figure where the numbers come from.
+its text, and shows figures with their numbers and the runs that these come from.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from spectral.book import figures, parameters
 from spectral.book.claims import announced
+from spectral.book.figures.recording import record
 from spectral.book.markdown import boxes, marked, measured_text, named_text, table, tally_text
 from spectral.book.obtain import Key, obtain, obtain_most, obtain_results, with_settings
 from spectral.lab import presets
@@ -24,8 +25,8 @@ from spectral.lab.results import Result
 from spectral.lab.sweep import readable_time
 from spectral.stats.intervals import Interval
 
-MOST_NAMES = 6
-"""How many runs a line of provenance names."""
+FIGURE = "application/vnd.spectral.figure+json"
+"""The type under which a figure's output holds what the book's pages need of it besides the drawing."""
 
 PUBLISHED_BATCH = 500
 """Patterns in a batch of the published direct students, which needs as many to train on."""
@@ -149,27 +150,51 @@ class Page:
             texts |= {str(number): measured_text(test) for number, test in enumerate(entry["tests"], 1)}
             self.say(**{f"{entry['id']}.{name}": text for name, text in texts.items()})
 
-    def provenance(self, *results: Result) -> Any:
-        """Show the figure that was drawn, and under it in a line of Markdown where its numbers come from.
+    def show(
+        self,
+        draw: Callable[..., object],
+        *arguments: Any,
+        runs: Iterable[Result] = (),
+        live: tuple[str, Mapping[str, Any]] | None = None,
+        **keywords: Any,
+    ) -> None:
+        """Draw a figure, and show it with what the book's pages need besides.
 
-        How many trials, what trained them, for how long, and how to repeat it.
+        That is its variant for telephones, its numbers, and the `runs` that it was made from: how many trials, what
+        trained them, for how long, and how to repeat it. Caption, name and alternative text stand in the cell's
+        metadata. A figure that moves is `live`: its name, and its data, which go to ``_static/live-NAME.js``.
+
+        Raises
+        ------
+        RuntimeError
+            As `spectral.book.figures.recording.record`.
         """
-        import matplotlib.pyplot as plt
-        from IPython.display import Markdown
+        from IPython.display import display
 
-        if plt.get_fignums():
-            plt.show()
-        first = results[0].provenance
-        count = f"{_count(results, 'teachers')} × {_count(results, 'trials')}, {_count(results, 'epochs')}"
-        seconds = sum(result.provenance["cpu_seconds"] for result in results)
-        names = ", ".join(f"`{result.provenance['hash']}`" for result in results[:MOST_NAMES])
-        if len(results) > MOST_NAMES:
-            names += f" and {len(results) - MOST_NAMES} more (all are listed by `python -m spectral status`)"
-        return Markdown(
-            f"*{count}; trained in {readable_time(seconds)} of processor time on "
-            f"{first['machine']} ({first['device']}), torch {first['torch'].split('+')[0]}, {first['date'][:10]}. "
-            f"Runs {names}. To repeat:* `{parameters.papermill_command(self._chapter, self._namespace)}`"
-        )
+        drawn, runs = record(draw, *arguments, **keywords), list(runs)
+        figure = {
+            "narrow": drawn.narrow,
+            "smallest": list(drawn.smallest),
+            "numbers": drawn.numbers,
+            "runs": [result.provenance["hash"] for result in runs],
+            "made": _made(runs),
+            "repeat": parameters.papermill_command(self._chapter, self._namespace),
+            "live": None if live is None else {"name": live[0], "data": dict(live[1])},
+        }
+        display({"image/svg+xml": drawn.svg, FIGURE: figure}, raw=True)
+
+
+def _made(runs: Sequence[Result]) -> str:
+    """How many trials, what trained them, and for how long; empty if nothing was trained."""
+    if not runs:
+        return ""
+    first = runs[0].provenance
+    seconds = sum(result.provenance["cpu_seconds"] for result in runs)
+    return (
+        f"{_count(runs, 'teachers')} × {_count(runs, 'trials')}, {_count(runs, 'epochs')}; trained in "
+        f"{readable_time(seconds)} of processor time on {first['machine']} ({first['device']}), "
+        f"torch {first['torch'].split('+')[0]}, {first['date'][:10]}"
+    )
 
 
 def _said(value: object, spec: str) -> str:

@@ -103,9 +103,9 @@ def test_paper_keeps_away_from_seeds_that_were_looked_at():
     assert {member.teacher_seed for member in members} == expected | later
     header = " ".join(LEDGER.read_text().replace("\n#", "").split())
     assert "(seeds 1000 to 1029, 1100, 1200 to 1679 and 1700 to 1739) and their base seeds (3107 and 3108)" in header
-    assert "chapter 12 have teachers 1850 to 1869 and base seed 3110" in header
-    assert "Those of chapter 13 have teachers 1900 to 1941 and base seed 3111" in header
-    assert "Those of chapter 14 have teachers 2000 to 2021 and base seed 3112" in header
+    assert "chapter 13 have teachers 1850 to 1869 and base seed 3110" in header
+    assert "Those of chapter 14 have teachers 1900 to 1941 and base seed 3111" in header
+    assert "Those of chapter 15 have teachers 2000 to 2021 and base seed 3112" in header
     designs = ("grid/spectral/200", "one-teacher/spectral/200", "universal/h_T=20,d=10/100")
     teachers = [{member.teacher_seed for member in configurations("paper")[name].members} for name in designs]
     assert sum(map(len, teachers)) == len(set.union(*teachers))

@@ -17,15 +17,26 @@ from spectral.book.figures.drawing import (
     reference,
     shares,
     spectrum,
-    trials,
 )
-from spectral.book.figures.style import NEGATIVE, NEUTRAL, POSITIVE, ROLES, shades, size_colours, use_style
+from spectral.book.figures.style import (
+    COLUMN,
+    NEGATIVE,
+    NEUTRAL,
+    POSITIVE,
+    ROLES,
+    axes_of,
+    shades,
+    size_colours,
+    use_style,
+)
 
 __all__ = [
+    "COLUMN",
     "NEGATIVE",
     "NEUTRAL",
     "POSITIVE",
     "ROLES",
+    "axes_of",
     "diagonal",
     "forest",
     "heat",
@@ -41,6 +52,5 @@ __all__ = [
     "shares",
     "size_colours",
     "spectrum",
-    "trials",
     "use_style",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from spectral.book.figures.drawing import heat, legend_below, line, reference
-from spectral.book.figures.style import NEUTRAL, ROLES
+from spectral.book.figures.style import COLUMN, LEAST, NEUTRAL, ROLES
 from spectral.stats.intervals import Interval
 
 MARKERS = {"spectral": "o", "published": "s", "matched": "^", "lasso": "D"}
@@ -18,7 +18,7 @@ MARKERS = {"spectral": "o", "published": "s", "matched": "^", "lasso": "D"}
 
 def against_width(widths: Sequence[int], panels: Mapping[str, Mapping[str, Interval]], teacher_hidden: int) -> None:
     """What is counted against the student's width: a panel for each way to count, in it a line for each role."""
-    figure, axes = plt.subplots(1, len(panels), figsize=(6.4, 4.4), sharex=True, sharey=True)
+    figure, axes = plt.subplots(1, len(panels), figsize=(COLUMN, 4.4), sharex=True, sharey=True)
     for ax, (title, counts) in zip(axes, panels.items(), strict=True):
         for role, interval in counts.items():
             line(ax, widths, interval, role, marker="o")
@@ -37,7 +37,7 @@ def against_number(
     teacher_hidden: int,
 ) -> None:
     """Groups in common against the number of students: of several teachers with intervals, and of one with many."""
-    figure, axes = plt.subplots(1, 2, figsize=(6.4, 4.4), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(COLUMN, 4.4), sharey=True)
     numbers, found = several
     for role, interval in found.items():
         line(axes[0], numbers, interval, role, marker="o")
@@ -57,7 +57,7 @@ def against_number(
 
 def certificate(found: Mapping[str, np.ndarray], certain: float, right: float) -> None:
     """Share of the teacher's nodes found against recurrence: a point for the students of each teacher and setting."""
-    figure, ax = plt.subplots(figsize=(6, 5))
+    figure, ax = plt.subplots(figsize=(COLUMN, 5))
     ax.axvspan(certain, 1.02, color=NEUTRAL, alpha=0.12, linewidth=0)
     for role, pairs in found.items():
         look = ROLES[role]
@@ -72,14 +72,14 @@ def certificate(found: Mapping[str, np.ndarray], certain: float, right: float) -
             label=look.label,
         )
     ax.axhline(right, color=NEUTRAL, linewidth=1)
-    ax.text(0.01, right, f"{right:g} of the nodes", va="top", fontsize="small")
+    ax.text(0.01, right, f"{right:g} of the nodes", va="top", fontsize=LEAST)
     ax.set(xlabel="recurrence of the students", ylabel="teacher nodes found by one student", xlim=(0, 1.02))
     legend_below(figure, columns=2)
 
 
 def ratios(panels: Mapping[str, Interval], sizes: Sequence[int], dims: Sequence[int]) -> None:
     """Groups in common over the teacher's size, a map of size and inputs for each kind of student."""
-    _, axes = plt.subplots(len(panels), 1, figsize=(6, 3.1 * len(panels)), sharex=True, squeeze=False)
+    _, axes = plt.subplots(len(panels), 1, figsize=(COLUMN, 3.1 * len(panels)), sharex=True, squeeze=False)
     for ax, (role, values) in zip(axes[:, 0], panels.items(), strict=True):
         heat(ax, values, sizes, dims, centre=1, far=0.5)
         ax.set(title=ROLES[role].label, ylabel="teacher's size $h_T$")

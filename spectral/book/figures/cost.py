@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
 from spectral.book.figures.drawing import legend_below, reference
-from spectral.book.figures.style import ROLES, size_colours
+from spectral.book.figures.style import ROLES, axes_of, size_colours
 
 Costs = Sequence[Mapping[str, float]]
 """Median and range, for each size."""
@@ -21,17 +20,17 @@ _MARKERS = "os^Dv"
 
 def rates(widths: Sequence[int], rate: Mapping[str, Any]) -> None:
     """GFLOP/s against nodes, medians with their range: a panel for each number of threads, with the roof as a line."""
-    figure, axes = plt.subplots(len(rate["roof"]), 1, figsize=(6, 3.7 * len(rate["roof"])), sharex=True, squeeze=False)
-    for (threads, roof), ax in zip(rate["roof"].items(), axes.flat, strict=True):
+    figure, axes = axes_of(len(rate["roof"]), height=3.9)
+    for (threads, roof), ax in zip(rate["roof"].items(), axes, strict=True):
         kernels = [kernel for kernel in rate["kernel"] if f"{kernel['threads']}" == threads]
         for kernel, colour, marker in zip(kernels, size_colours(len(kernels)), _MARKERS, strict=False):
             _medians(ax, widths, kernel["gflops"], colour, marker, f"$d = m$ = {kernel['inputs']}")
         reference(ax, roof["median"], "roof")
         ax.set(xscale="log", ylabel="GFLOP/s", title=f"{threads} thread{'s' if threads != '1' else ''}")
         ax.set_ylim(0, 1.15 * roof["median"])
+        ax.set_xlabel("nodes $h_S$")
         _sizes_below(ax, widths)
-    axes[-1, 0].set_xlabel("nodes $h_S$")
-    legend_below(figure, axes[0, 0], columns=3)
+    legend_below(figure, axes[0], columns=2)
 
 
 def against_sizes(sizes: Mapping[str, Any], costs: Mapping[str, Costs]) -> None:
@@ -40,7 +39,7 @@ def against_sizes(sizes: Mapping[str, Any], costs: Mapping[str, Costs]) -> None:
         "members": ("students $E$", f"$h_S$ = {sizes['members_width']} nodes"),
         "widths": ("nodes $h_S$", f"$E$ = {sizes['widths_members']} students"),
     }
-    _, axes = plt.subplots(2, 1, figsize=(6, 7.4))
+    _, axes = axes_of(2)
     for ax, (axis, (label, title)) in zip(axes, titles.items(), strict=True):
         _medians(ax, sizes[axis], costs[axis], ROLES["spectral"].colour, "o")
         ax.set(xscale="log", xlabel=label, ylabel="ms per student and epoch", title=title)

@@ -11,15 +11,15 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from spectral.book.figures.style import MOST_CURVES, NEGATIVE, NEUTRAL, POSITIVE, ROLES, Line, Role
+from spectral.book.figures.style import LEAST, NEGATIVE, NEUTRAL, POSITIVE, ROLES, SIGNS, Line, Role
 from spectral.stats.intervals import Interval
 
 
 def matrix(ax: Axes, values: ArrayLike, title: str, *, limit: float | None = None, colourbar: bool = True) -> None:
-    """A matrix as a map of colours, zero in white, blue positive, red negative."""
+    """A matrix as a map of colours, zero in white, teal positive, brown negative."""
     values = np.asarray(values)
     limit = float(np.abs(values).max()) if limit is None else limit
-    image = ax.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+    image = ax.imshow(values, cmap=SIGNS, vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
     ax.set_title(title)
     for spine in ax.spines.values():
         spine.set_visible(True)
@@ -59,23 +59,6 @@ def histogram(ax: Axes, values: ArrayLike, label: str, *, density: bool = True) 
         x=np.asarray(values).ravel(), ax=ax, stat="density" if density else "count", color=NEUTRAL, edgecolor="white"
     )
     ax.set_xlabel(label)
-
-
-def trials(ax: Axes, x: ArrayLike, y: ArrayLike, role: str, *, label: str | None = None) -> None:
-    """The trials, `y` of shape (points, trials), and their median, thick.
-
-    Up to `MOST_CURVES` trials are drawn as thin curves; of more, a band holds the middle four fifths at each point. The
-    median, since most axes are logarithmic: a mean would follow the largest trial.
-    """
-    x, y = np.asarray(x), np.asarray(y)
-    style = ROLES[role]
-    if y.shape[1] <= MOST_CURVES:
-        ax.plot(x, y, color=style.colour, linewidth=0.9, alpha=0.5)
-    else:
-        low, high = np.quantile(y, [0.1, 0.9], axis=1)
-        ax.fill_between(x, low, high, color=style.colour, alpha=0.22, linewidth=0)
-    name = style.label if label is None else label
-    ax.plot(x, np.median(y, 1), color=style.colour, linestyle=style.line, linewidth=2.2, label=name)
 
 
 def spectrum(ax: Axes, edges: ArrayLike, counts: Interval, role: str) -> None:
@@ -119,10 +102,10 @@ def reference(ax: Axes, value: float, label: str, *, axis: str = "y") -> None:
     """A thin line across the axes at a value to compare with, named at its end."""
     if axis == "y":
         ax.axhline(value, color=NEUTRAL, linewidth=1)
-        ax.text(1, value, label, transform=ax.get_yaxis_transform(), ha="right", va="bottom", fontsize="small")
+        ax.text(1, value, label, transform=ax.get_yaxis_transform(), ha="right", va="bottom", fontsize=LEAST)
     else:
         ax.axvline(value, color=NEUTRAL, linewidth=1)
-        ax.text(value, 1, f" {label}", transform=ax.get_xaxis_transform(), ha="left", va="top", fontsize="small")
+        ax.text(value, 1, f" {label}", transform=ax.get_xaxis_transform(), ha="left", va="top", fontsize=LEAST)
 
 
 def line(
@@ -163,18 +146,18 @@ def heat(
     far: float,
     spec: str = ".2f",
 ) -> None:
-    """A map of (rows, columns): each value with its interval, blue above `centre`, red below, white there.
+    """A map of (rows, columns): each value with its interval, teal above `centre`, brown below, white there.
 
     Colours are strong at a distance of `far`, or at the largest if that is more; even then text can be read on them.
-    Numbers are formatted by `spec`.
+    Numbers are formatted by `spec`. The interval stands below the value, each end in a line, if the map is that large.
     """
     limit = 1.6 * max(float(np.nanmax(np.abs(values.value - centre))), far)
-    ax.imshow(values.value, cmap="RdBu", vmin=centre - limit, vmax=centre + limit, aspect="auto")
+    ax.imshow(values.value, cmap=SIGNS, vmin=centre - limit, vmax=centre + limit, aspect="auto")
     for row, column in np.ndindex(values.value.shape):
         if np.isfinite(values.value[row, column]):
             value, _, bounds = f"{values[row, column]:{spec}}".partition(" ")
-            ax.text(column, row - 0.12, value, ha="center", va="center", fontsize="small", weight="bold")
-            ax.text(column, row + 0.24, bounds, ha="center", va="center", fontsize="x-small")
+            ax.text(column, row - 0.16, value, ha="center", va="center", fontsize=LEAST + 1, weight="bold")
+            ax.text(column, row + 0.24, bounds, ha="center", va="center", fontsize=LEAST)
     ax.set_xticks(range(len(columns)), map(str, columns))
     ax.set_yticks(range(len(rows)), map(str, rows))
     ax.tick_params(length=0)
@@ -215,7 +198,7 @@ def forest(
             labels.append(row)
             index += 1
         height += 1.3
-    ax.set_yticks(ticks, labels, fontsize="small")
+    ax.set_yticks(ticks, labels, fontsize=LEAST)
     titles = {title for title, _ in groups}
     for tick, label in zip(ax.yaxis.get_major_ticks(), labels, strict=True):
         tick.tick1line.set_visible(label not in titles)
@@ -231,4 +214,4 @@ def _bars(values: Interval) -> np.ndarray:
 def legend_below(figure: Figure, ax: Axes | None = None, *, columns: int = 1) -> None:
     """One legend for a figure, under it; of one of its axes, or of all."""
     entries = () if ax is None else ax.get_legend_handles_labels()
-    figure.legend(*entries, loc="outside lower center", ncols=columns, fontsize="small")
+    figure.legend(*entries, loc="outside lower center", ncols=columns)

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from spectral.book.figures.drawing import forest, heat, legend_below, line, points, reference
-from spectral.book.figures.style import ROLES, Role, shades
+from spectral.book.figures.style import COLUMN, ROLES, Role, shades
 from spectral.stats.intervals import Interval
 
 _LIGHT, _MIDDLE, _DARK = shades("spectral", 3)
@@ -41,7 +41,7 @@ def plane(
     teacher_hidden: int,
 ) -> None:
     """Survivors for each pair of penalties, rows for that on phi; `marked` cells are framed."""
-    _, ax = plt.subplots(figsize=(6, 4.6))
+    _, ax = plt.subplots(figsize=(COLUMN, 4.6))
     rows, columns = ([f"{value:g}" for value in values] for values in (l2_phi, l2_lam))
     heat(ax, sizes, rows, columns, centre=teacher_hidden, far=teacher_hidden, spec=".0f")
     for row, column in marked:
@@ -51,7 +51,7 @@ def plane(
 
 def by_rule(sizes: Mapping[str, Interval], columns: Sequence[str], teacher_hidden: int) -> None:
     """Survivors by what is changed of the penalties, a point for each rule of the steps."""
-    figure, ax = plt.subplots(figsize=(6, 4.4))
+    figure, ax = plt.subplots(figsize=(COLUMN, 4.4))
     places = np.arange(len(columns))
     for shift, (rule, found) in zip(np.linspace(-0.18, 0.18, len(sizes)), sizes.items(), strict=True):
         look = RULES[rule]
@@ -64,7 +64,7 @@ def by_rule(sizes: Mapping[str, Interval], columns: Sequence[str], teacher_hidde
 
 def decays(found: Mapping[str, Decay]) -> None:
     """Scores of dying nodes, a panel for each rule; dashed, a node that the loss leaves alone."""
-    figure, axes = plt.subplots(2, 2, figsize=(6, 6.2), sharex=True, sharey=True)
+    figure, axes = plt.subplots(2, 2, figsize=(COLUMN, 6.2), sharex=True, sharey=True)
     for ax, (rule, decay) in zip(axes.flat, found.items(), strict=True):
         look, epochs = RULES[rule], np.asarray(decay.epochs)
         low, middle, high = np.maximum(decay.quantiles, 1e-9).T
@@ -81,7 +81,7 @@ def decays(found: Mapping[str, Decay]) -> None:
 
 def balances(found: Mapping[str, tuple[ArrayLike, Interval]]) -> None:
     """The two penalties of the survivors, one over the other, along training."""
-    figure, ax = plt.subplots(figsize=(6, 4.2))
+    figure, ax = plt.subplots(figsize=(COLUMN, 4.2))
     for rule, (epochs, ratio) in found.items():
         look = RULES[rule]
         line(ax, epochs, ratio, label=look.label, colour=look.colour, style=look.line)
@@ -93,7 +93,7 @@ def balances(found: Mapping[str, tuple[ArrayLike, Interval]]) -> None:
 def interventions(groups: Sequence[tuple[str, Sequence[str]]], ratios: Interval) -> None:
     """Survivors of all other interventions over those as published, in groups with titles."""
     rows = sum(len(names) for _, names in groups)
-    _, ax = plt.subplots(figsize=(6, 1 + 0.27 * rows + 0.3 * len(groups)))
+    _, ax = plt.subplots(figsize=(COLUMN, 1 + 0.27 * rows + 0.3 * len(groups)))
     forest(ax, groups, ratios, centre=1, within=(0.8, 1.25))
     ax.set(xscale="log", xlabel="survivors, times the published student's")
     ax.set_xticks([0.5, 1, 2, 4], labels=["0.5", "1", "2", "4"])

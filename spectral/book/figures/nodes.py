@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from spectral.book.figures.drawing import legend_below, network, pairs, reference, shares
+from spectral.book.figures.style import COLUMN
 
 
 def angles(degrees: Mapping[str, ArrayLike], alike: float) -> None:
     """Part of the teacher nodes whose partner is within an angle, by role; `alike` is a cosine to compare with."""
-    figure, ax = plt.subplots(figsize=(6, 4.8))
+    figure, ax = plt.subplots(figsize=(COLUMN, 4.8))
     for role, values in degrees.items():
         shares(ax, values, role, rising=True)
     reference(ax, float(np.degrees(np.arccos(alike))), f"cosine {alike:g}", axis="x")
@@ -30,18 +31,18 @@ def surplus(missing: Mapping[str, ArrayLike], extra: Mapping[str, ArrayLike]) ->
 
     Points are moved a little, so that equal ones can be seen; all roles but the first are hollow.
     """
-    _, ax = plt.subplots(figsize=(6, 4.6))
+    _, ax = plt.subplots(figsize=(COLUMN, 4.6))
     for index, (role, x) in enumerate(missing.items()):
         x, y = np.asarray(x), np.asarray(extra[role])
         aside = np.random.default_rng(0).uniform(-0.15, 0.15, (2, len(x)))
         pairs(ax, x + aside[0], y + aside[1], role, hollow=index > 0)
     ax.set(xlabel="second-layer nodes of the teacher that are not found", ylabel="surplus nodes")
-    ax.legend(fontsize="small")
+    ax.legend()
 
 
 def networks(teacher: tuple[ArrayLike, ArrayLike], student: tuple[ArrayLike, ArrayLike]) -> None:
     """A teacher above its student, weights (h, d) and (m, h) each; equal places have equal heights."""
-    _, axes = plt.subplots(2, 1, figsize=(6, 10))
+    _, axes = plt.subplots(2, 1, figsize=(COLUMN, 10))
     shapes = np.array([np.shape(first) for first, _ in (teacher, student)])
     most, inputs = shapes.max(0)
     places = [inputs, most, len(np.asarray(teacher[1]))]

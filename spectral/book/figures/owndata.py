@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from spectral.apply.rightsize import RightSize, nodes_text
 from spectral.book.figures.drawing import legend_below
-from spectral.book.figures.style import NEUTRAL, ROLES, use_style
+from spectral.book.figures.style import COLUMN, NEUTRAL, ROLES, use_style
 from spectral.stats.intervals import Interval
 
 
@@ -52,7 +52,7 @@ def save_curve(found: RightSize, path: Path) -> None:
 
 def against_others(found: RightSize) -> None:
     """By how much each other model's test loss is above the small network's, with its interval over rows."""
-    _, ax = plt.subplots(figsize=(6, 0.6 + 0.5 * len(found.beyond)))
+    _, ax = plt.subplots(figsize=(COLUMN, 0.6 + 0.5 * len(found.beyond)))
     for place, value in enumerate(found.beyond.values()):
         ax.errorbar(
             value.value,
@@ -87,7 +87,7 @@ LOOKS = {
 
 def sizes_of_tables(rows: Sequence[Row]) -> None:
     """The size that each way finds for each table; filled where students agree, hollow where no size is named."""
-    figure, ax = plt.subplots(figsize=(6, 1 + 0.55 * len(rows)))
+    figure, ax = plt.subplots(figsize=(COLUMN, 1 + 0.55 * len(rows)))
     for place, row in enumerate(rows):
         for shift, (way, value) in zip(np.linspace(-0.3, 0.3, len(LOOKS)), row.sizes.items(), strict=False):
             label, colour, marker = LOOKS[way]

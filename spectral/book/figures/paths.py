@@ -13,25 +13,25 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from spectral.book.figures import drawing
+from spectral.book.figures.style import COLUMN, axes_of
+from spectral.stats.intervals import Interval
 
 
-def sorted_weights(rank: np.ndarray, curves: Mapping[str, np.ndarray]) -> None:
-    """Sorted weights of paths (P, E), by role, against their rank; below it the differences from the teacher's."""
-    _, (above, below) = plt.subplots(2, 1, figsize=(6, 8), sharex=True)
-    for role in ("published", "whole", "spectral", "teacher"):
-        if role in curves:
-            drawing.trials(above, rank, curves[role], role)
-    for role in ("other", "matched", "lasso", "spectral"):
-        drawing.trials(below, rank, curves[role] - curves["teacher"], role)
-    above.set(ylabel=r"weight of the path, $w_{ij} W_{ki}$")
-    below.set(xlabel="rank / number of paths", ylabel="difference from the teacher")
-    for ax in (above, below):
-        ax.legend(fontsize="small")
+def sorted_weights(rank: np.ndarray, curves: Mapping[str, Interval], differences: Mapping[str, Interval]) -> None:
+    """Sorted weights of paths (P,), by role, against their rank; beside them the differences from the teacher's."""
+    _, (left, right) = axes_of(2, sharex=True)
+    for ax, found in ((left, curves), (right, differences)):
+        for role, values in found.items():
+            drawing.line(ax, rank, values, role)
+        ax.set_xlabel("rank / number of paths")
+        ax.legend()
+    left.set_ylabel(r"weight of the path, $w_{ij} W_{ki}$")
+    right.set_ylabel("difference from the teacher")
 
 
 def second_layer(answers: ArrayLike, cosine: ArrayLike, alike: float) -> None:
     """How like its partner each node of the teacher's second layer is, against how often it answers, (E, m) each."""
-    _, ax = plt.subplots(figsize=(6, 4.4))
+    _, ax = plt.subplots(figsize=(COLUMN, 4.4))
     drawing.pairs(ax, answers, cosine, "spectral", label="second-layer node")
     drawing.reference(ax, alike, "")
     ax.set(
@@ -47,7 +47,7 @@ def path_by_path(single: tuple[Tensor, Tensor], total: tuple[Tensor, Tensor], fo
     Above single paths (m, h_T, d), filled if they end in one of the second layer's nodes that are `found` (m,); below
     totals over the second layer (h_T, d).
     """
-    _, (above, below) = plt.subplots(2, 1, figsize=(5.4, 9.6))
+    _, (above, below) = plt.subplots(2, 1, figsize=(COLUMN, 9.6))
     for nodes, hollow in ((~found, True), (found, False)):
         own, student = (weights[nodes] for weights in single)
         label = f"second-layer node {'not ' * hollow}found"
@@ -56,4 +56,4 @@ def path_by_path(single: tuple[Tensor, Tensor], total: tuple[Tensor, Tensor], fo
     for ax, title in ((above, "single paths"), (below, "open paths, summed")):
         drawing.diagonal(ax)
         ax.set(title=title, xlabel="teacher", ylabel="student")
-        ax.legend(fontsize="small")
+        ax.legend()

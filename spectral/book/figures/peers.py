@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike
 
 from spectral.book.figures.drawing import legend_below, line, reference
-from spectral.book.figures.style import NEUTRAL, ROLES, Role
+from spectral.book.figures.style import COLUMN, LEAST, NEUTRAL, ROLES, Role
 from spectral.stats.intervals import Interval
 
 LOOKS = {
@@ -42,14 +42,14 @@ def curves(
     nodes: ArrayLike, panels: Mapping[str, Mapping[str, Interval]], words: Mapping[str, str], teacher_hidden: int
 ) -> None:
     """Test error against nodes: a panel for each kind of ways, a line for each way."""
-    _, axes = plt.subplots(len(panels), 1, figsize=(6, 4.2 * len(panels)), sharex=True, sharey=True, squeeze=False)
+    _, axes = plt.subplots(len(panels), 1, figsize=(COLUMN, 4.2 * len(panels)), sharex=True, sharey=True, squeeze=False)
     for ax, (title, ways) in zip(axes[:, 0], panels.items(), strict=True):
         for way, errors in ways.items():
             look = LOOKS[way]
             line(ax, nodes, errors, label=words[way], colour=look.colour, style=look.line)
         reference(ax, teacher_hidden, "$h_T$", axis="x")
         ax.set(title=title, yscale="log", ylabel="test error / $E[y^2]$")
-        ax.legend(fontsize="small", loc="upper right")
+        ax.legend(loc="upper right")
     axes[-1, 0].set_xlabel("nodes")
 
 
@@ -89,7 +89,7 @@ def dots(
             ax.xaxis.set_minor_formatter(NullFormatter())
         ax.xaxis.label.set_size("small")
         ax.grid(axis="y", linewidth=0.5, alpha=0.5)
-    axes[0, 0].set_yticks(places, rows, fontsize="small")
+    axes[0, 0].set_yticks(places, rows, fontsize=LEAST)
     axes[0, 0].set_ylim(len(rows) - 0.5, -0.5)
     if several:
         legend_below(figure, axes[0, 0], columns=2)

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from spectral.book.figures.drawing import legend_below, line, reference
-from spectral.book.figures.style import NEUTRAL, ROLES, Role, shades
+from spectral.book.figures.style import COLUMN, NEUTRAL, ROLES, Role, shades
 from spectral.stats.intervals import Interval
 
 _BLUE = ROLES["spectral"].colour
@@ -34,7 +34,7 @@ WAYS = {"incoming": r"in the order of $\Vert w_i\Vert$", "greedy": "greedy remov
 
 def by_width(curves: Mapping[int, Interval], teacher_hidden: int, tolerance: float) -> None:
     """Curves of spectral students of several widths: around zero, and over all orders of magnitude."""
-    _, axes = plt.subplots(2, 1, figsize=(6, 7.4))
+    _, axes = plt.subplots(2, 1, figsize=(COLUMN, 7.4))
     colours = shades("spectral", len(curves))
     for (width, curve), colour in zip(curves.items(), colours, strict=True):
         for ax in axes:
@@ -42,12 +42,12 @@ def by_width(curves: Mapping[int, Interval], teacher_hidden: int, tolerance: flo
     _near_zero(axes[0])
     _logarithmic(axes[1], teacher_hidden)
     _references(axes, teacher_hidden, tolerance)
-    axes[0].legend(fontsize="small")
+    axes[0].legend()
 
 
 def by_role(curves: Mapping[str, Interval], teacher_hidden: int, tolerance: float) -> None:
     """Curves of several roles: around zero and the teacher's size, and all of them."""
-    figure, axes = plt.subplots(2, 1, figsize=(6, 8.4))
+    figure, axes = plt.subplots(2, 1, figsize=(COLUMN, 8.4))
     for role, curve in curves.items():
         for ax in axes:
             _curve(ax, curve, teacher_hidden, ROLES[role])
@@ -65,7 +65,7 @@ def by_role(curves: Mapping[str, Interval], teacher_hidden: int, tolerance: floa
 
 def all_below(curves: Mapping[str, Interval], looks: Mapping[str, Role], teacher_hidden: int, tolerance: float) -> None:
     """Curves below the teacher's size over all orders of magnitude, in one panel, each in its look."""
-    figure, ax = plt.subplots(figsize=(6, 5.4))
+    figure, ax = plt.subplots(figsize=(COLUMN, 5.4))
     for name, curve in curves.items():
         _curve(ax, curve, teacher_hidden, looks[name])
     _logarithmic(ax, teacher_hidden)
@@ -77,7 +77,7 @@ def onsets(
     tolerances: ArrayLike, panels: Mapping[str, Mapping[str, Interval]], teacher_hidden: int, tolerance: float
 ) -> None:
     """The needed size against the growth that counts as zero: a panel for each of `WAYS`, a line for each role."""
-    figure, axes = plt.subplots(2, 1, figsize=(6, 8.4), sharex=True)
+    figure, axes = plt.subplots(2, 1, figsize=(COLUMN, 8.4), sharex=True)
     for ax, (way, title) in zip(axes, WAYS.items(), strict=True):
         for role, begin in panels[way].items():
             line(ax, tolerances, begin, role)

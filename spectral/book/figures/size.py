@@ -8,27 +8,27 @@ import matplotlib.pyplot as plt
 from numpy.typing import ArrayLike
 
 from spectral.book.figures.drawing import legend_below, line, reference
-from spectral.book.figures.style import NEUTRAL
+from spectral.book.figures.style import COLUMN, LEAST, NEUTRAL, axes_of
 from spectral.stats.intervals import Interval
 
 
 def against_width(widths: Sequence[int], panels: Mapping[str, Mapping[str, Interval]], teacher_hidden: int) -> None:
     """Effective size against the student's width: a panel for each title, in it a line for each role."""
-    figure, axes = plt.subplots(len(panels), 1, figsize=(6, 4 * len(panels)), sharex=True, squeeze=False)
-    for ax, (title, sizes) in zip(axes[:, 0], panels.items(), strict=True):
+    figure, axes = axes_of(len(panels), height=4)
+    for ax, (title, sizes) in zip(axes, panels.items(), strict=True):
         ax.plot(widths, widths, color=NEUTRAL, linewidth=1, linestyle=":")
-        ax.text(widths[-1], widths[-1], "all nodes", ha="right", va="bottom", fontsize="small")
+        ax.text(widths[-1], widths[-1], "all nodes", ha="right", va="bottom", fontsize=LEAST)
         for role, interval in sizes.items():
             line(ax, widths, interval, role, marker="o")
         reference(ax, teacher_hidden, "$h_T$")
         ax.set(xscale="log", yscale="log", ylabel="effective size $n$", title=title)
-    axes[-1, 0].set_xlabel("student width $h_S$")
-    legend_below(figure, axes[0, 0])
+        ax.set_xlabel("student width $h_S$")
+    legend_below(figure, axes[0])
 
 
 def against_time(sizes: Mapping[str, tuple[ArrayLike, Interval]], teacher_hidden: int) -> None:
     """Effective size against the epoch, a line for each role."""
-    figure, ax = plt.subplots(figsize=(6, 4.6))
+    figure, ax = plt.subplots(figsize=(COLUMN, 4.6))
     for role, (epochs, interval) in sizes.items():
         line(ax, epochs, interval, role, marker="o")
     reference(ax, teacher_hidden, "$h_T$")

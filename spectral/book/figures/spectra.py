@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from spectral.book.figures.drawing import legend_below, line, reference, spectrum
-from spectral.book.figures.style import NEUTRAL, ROLES
+from spectral.book.figures.style import COLUMN, NEUTRAL, ROLES
 from spectral.stats.intervals import Interval
 
 
@@ -20,7 +20,7 @@ def histograms(edges: ArrayLike, counts: Mapping[int, Mapping[str, Mapping[str, 
     `counts` are by width, by the name of the scale, and by role.
     """
     columns = list(next(iter(counts.values())))
-    figure, axes = plt.subplots(len(counts), len(columns), figsize=(6.4, 2.6 * len(counts)), squeeze=False)
+    figure, axes = plt.subplots(len(counts), len(columns), figsize=(COLUMN, 2.6 * len(counts)), squeeze=False)
     for row, (width, panels) in zip(axes, counts.items(), strict=True):
         for ax, roles in zip(row, panels.values(), strict=True):
             for role, interval in roles.items():
@@ -34,7 +34,7 @@ def histograms(edges: ArrayLike, counts: Mapping[int, Mapping[str, Mapping[str, 
 
 def above(thresholds: ArrayLike, sizes: Mapping[str, Interval], teacher_hidden: int, threshold: float) -> None:
     """Nodes above a threshold against the threshold, a line for each role; the one that the book uses is marked."""
-    figure, ax = plt.subplots(figsize=(6, 4.4))
+    figure, ax = plt.subplots(figsize=(COLUMN, 4.4))
     for role, interval in sizes.items():
         line(ax, thresholds, interval, role)
     reference(ax, teacher_hidden, "$h_T$")
@@ -55,7 +55,7 @@ def opening(
 
     `inside` are the numbers of nodes by role, at the same epochs; the region lies between two scores.
     """
-    figure, axes = plt.subplots(2, 1, figsize=(6, 7.6), sharex=True)
+    figure, axes = plt.subplots(2, 1, figsize=(COLUMN, 7.6), sharex=True)
     _nodes(axes[0], epochs, np.asarray(one), threshold)
     for role, interval in inside.items():
         line(axes[1], epochs, interval, role, marker="o")
@@ -72,6 +72,6 @@ def _nodes(ax: Axes, epochs: Sequence[int], scores: np.ndarray, threshold: float
         lines = ax.plot(epochs, scores[:, survives == alive], color=colour, linewidth=0.8, alpha=0.8)
         if lines:
             lines[0].set_label(text)
-    ax.legend(fontsize="small", loc="lower left", frameon=True, framealpha=1)
+    ax.legend(loc="lower left", frameon=True, framealpha=1)
     reference(ax, threshold, "threshold")
     ax.set(xscale="log", yscale="log", ylabel="score / largest", title="one spectral student, node by node")

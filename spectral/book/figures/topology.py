@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from spectral.book.figures.drawing import diagonal, pairs, shares
+from spectral.book.figures.style import COLUMN, LEAST
 
 STRENGTHS = {
     "in": r"in-strength, $\Sigma_j\, w_{ij}$",
@@ -20,12 +21,12 @@ STRENGTHS = {
 
 def node_by_node(teacher: Mapping[str, ArrayLike], student: Mapping[str, ArrayLike]) -> None:
     """The `STRENGTHS` of a student's nodes against those of the teacher nodes whose partners they are."""
-    _, axes = plt.subplots(2, 2, figsize=(6.4, 6.6))
+    _, axes = plt.subplots(2, 2, figsize=(COLUMN, 6.6))
     for ax, (name, title) in zip(axes.flat, STRENGTHS.items(), strict=True):
         pairs(ax, teacher[name], student[name], "spectral")
         if name != "in":  # which has another scale
             diagonal(ax)
-        ax.set_title(title, fontsize="small")
+        ax.set_title(title, fontsize=LEAST)
     for ax in axes[1]:
         ax.set_xlabel("teacher node")
     for ax in axes[:, 0]:
@@ -34,10 +35,10 @@ def node_by_node(teacher: Mapping[str, ArrayLike], student: Mapping[str, ArrayLi
 
 def distributions(panels: Mapping[str, Mapping[str, Sequence[np.ndarray]]]) -> None:
     """Falling cumulative distributions: a panel for each label of x, in it for each role values of some networks."""
-    _, axes = plt.subplots(len(panels), 1, figsize=(6, 3.8 * len(panels)))
+    _, axes = plt.subplots(len(panels), 1, figsize=(COLUMN, 3.8 * len(panels)))
     for ax, (label, roles) in zip(axes, panels.items(), strict=True):
         for role, networks in roles.items():
             for index, values in enumerate(networks):
                 shares(ax, values, role, label="" if index else None)
         ax.set(xlabel=label, ylabel="part of the nodes with at least this")
-    axes[0].legend(fontsize="small")
+    axes[0].legend()

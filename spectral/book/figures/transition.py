@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from spectral.book.figures.drawing import forest, heat, legend_below, line, points, reference
-from spectral.book.figures.style import NEUTRAL, ROLES, Line, size_colours
+from spectral.book.figures.style import COLUMN, NEUTRAL, ROLES, Line, size_colours
 from spectral.stats.intervals import Interval
 
 Curve = tuple[ArrayLike, Interval]
@@ -32,7 +32,7 @@ def _numbered(ax: Axes, axis: str, values: ArrayLike) -> None:
 
 def committees(curves: Mapping[tuple[str, int], Mapping[str, Curve]]) -> None:
     """Pruning curves of committees by activation and size: of "students", by the "product", and in "theory"."""
-    _, axes = plt.subplots(2, 1, figsize=(6, 8), sharex=True)
+    _, axes = plt.subplots(2, 1, figsize=(COLUMN, 8), sharex=True)
     for ax, kind in zip(axes, ("relu", "erf"), strict=True):
         chosen = {size: found for (activation, size), found in curves.items() if activation == kind}
         for (size, found), colour in zip(chosen.items(), size_colours(len(chosen)), strict=True):
@@ -42,7 +42,7 @@ def committees(curves: Mapping[tuple[str, int], Mapping[str, Curve]]) -> None:
             line(ax, *found["theory"], colour="black", style="--", label="theory" if last else "")
         ax.set(title=f"committees, {kind}", ylabel=GROWTH, ylim=(-0.05, 1.25))
         reference(ax, 1, "$h_T$", axis="x")
-        ax.legend(fontsize="small")
+        ax.legend()
     axes[-1].set_xlabel(KEPT)
 
 
@@ -52,7 +52,7 @@ def pruning(students: Mapping[int, Curve], teachers: Mapping[int, Curve], thresh
     Below, the same on a logarithmic axis, where a band that reaches below zero would hide all others: lines alone.
     `threshold` is that of the critical size, in units of E[y^2].
     """
-    _, axes = plt.subplots(2, 1, figsize=(6, 8), sharex=True)
+    _, axes = plt.subplots(2, 1, figsize=(COLUMN, 8), sharex=True)
     for size, colour in zip(students, size_colours(len(students)), strict=True):
         for (n, growth), style, label in ((students[size], "-", f"$h_T$ = {size}"), (teachers[size], "--", "")):
             line(axes[0], n, growth, colour=colour, style=style, label=label)
@@ -62,7 +62,7 @@ def pruning(students: Mapping[int, Curve], teachers: Mapping[int, Curve], thresh
         ax.set(ylabel=GROWTH)
     reference(axes[1], threshold, "threshold of $n_c$")
     axes[1].set(yscale="log", ylim=(threshold / 10, 1.5), xlabel=KEPT)
-    axes[0].legend(title="dashed: teachers", fontsize="small")
+    axes[0].legend(title="dashed: teachers")
 
 
 def rounding(
@@ -72,7 +72,7 @@ def rounding(
 
     The threshold that no jump can be below is `resolution` over the size.
     """
-    _, axes = plt.subplots(2, 1, figsize=(6, 7), sharex=True)
+    _, axes = plt.subplots(2, 1, figsize=(COLUMN, 7), sharex=True)
     for role, label, marker, shift in (
         ("spectral", "students", "o", 1.06),
         ("teacher", "teachers themselves", "s", 1),
@@ -84,7 +84,7 @@ def rounding(
     axes[0].set(xscale="log", yscale="log", ylabel="jump below $n_c$ / $\\mathrm{E}[y^2]$")
     axes[1].set(xlabel="teacher's nodes, $h_T$", ylabel="scatter of $n_c/h_T$", ylim=(0, None))
     _numbered(axes[1], "x", sizes)
-    axes[0].legend(fontsize="small")
+    axes[0].legend()
 
 
 def sliding(
@@ -105,7 +105,7 @@ def sliding(
         "teacher": "teachers themselves",
     }
     styles: Mapping[str, Line] = {"spectral": "-", "wide": "-.", "teacher": "--"}
-    _, axes = plt.subplots(len(panels), 1, figsize=(6, 3 * len(panels)), sharex=True, squeeze=False)
+    _, axes = plt.subplots(len(panels), 1, figsize=(COLUMN, 3 * len(panels)), sharex=True, squeeze=False)
     for ax, (title, exponents) in zip(axes[:, 0], panels.items(), strict=True):
         for role, found in exponents.items():
             line(ax, centres, found, colour=ROLES[role].colour, style=styles[role], label=labels[role])
@@ -113,14 +113,14 @@ def sliding(
             reference(ax, limits[title], "theory, infinite teacher")
         ax.axvspan(*window, color=NEUTRAL, alpha=0.1, linewidth=0)
         ax.set(title=title, ylabel="exponent $\\beta$", xscale="log", ylim=(0, 6))
-    axes[0, 0].legend(fontsize="small")
+    axes[0, 0].legend()
     axes[-1, 0].set_xlabel("distance from the transition, $x = 1 - n/n_c$ (middle of window)")
     _numbered(axes[-1, 0], "x", (0.1, 0.2, 0.5))
 
 
 def gains(sizes: np.ndarray, found: Mapping[str, Interval]) -> None:
     """Gain of the power law over the exponential, against the teacher's size: a panel for each window."""
-    _, axes = plt.subplots(len(found), 1, figsize=(6, 2.6 * len(found)), sharex=True, squeeze=False)
+    _, axes = plt.subplots(len(found), 1, figsize=(COLUMN, 2.6 * len(found)), sharex=True, squeeze=False)
     for index, (ax, (title, interval)) in enumerate(zip(axes[:, 0], found.items(), strict=True)):
         points(ax, sizes, interval, colour=ROLES["spectral"].colour)
         reference(ax, 0, "" if index else "both predict equally well")
@@ -131,13 +131,13 @@ def gains(sizes: np.ndarray, found: Mapping[str, Interval]) -> None:
 
 def collapse(x: ArrayLike, panels: Mapping[str, tuple[Sequence[str], Interval, Interval]]) -> None:
     """Curves over each other, and below what is left without their mean: for each title labels, curves, residuals."""
-    _, axes = plt.subplots(2 * len(panels), 1, figsize=(6, 6 * len(panels)), sharex=True, height_ratios=(3, 2) * 2)
+    _, axes = plt.subplots(2 * len(panels), 1, figsize=(COLUMN, 6 * len(panels)), sharex=True, height_ratios=(3, 2) * 2)
     for (above, below), (title, (labels, *parts)) in zip(axes.reshape(-1, 2), panels.items(), strict=True):
         for index, (label, colour) in enumerate(zip(labels, size_colours(len(labels)), strict=True)):
             for ax, part in zip((above, below), parts, strict=True):
                 line(ax, x, part[index], colour=colour, style=LINES[index % len(LINES)], label=label)
         above.set(title=f"different {title}", ylabel=r"growth / $\mathrm{E}[y^2]$")
-        above.legend(fontsize="small")
+        above.legend()
         below.set(ylabel="difference\nfrom the mean")
         below.axhline(0, color=NEUTRAL, linewidth=1)
     axes[-1].set_xlabel("nodes kept over the critical number, $n/n_c$")
@@ -145,7 +145,7 @@ def collapse(x: ArrayLike, panels: Mapping[str, tuple[Sequence[str], Interval, I
 
 def maps(found: Mapping[str, Interval], nodes: Sequence[int], dims: Sequence[int]) -> None:
     """Maps (nodes, dims), one below the other, by title; all of what would be 1."""
-    _, axes = plt.subplots(len(found), 1, figsize=(6, 4.8 * len(found)), squeeze=False)
+    _, axes = plt.subplots(len(found), 1, figsize=(COLUMN, 4.8 * len(found)), squeeze=False)
     for ax, (title, grid) in zip(axes[:, 0], found.items(), strict=True):
         heat(ax, grid, nodes, dims, centre=1, far=0.25)
         ax.set(title=title, xlabel="inputs, $d$", ylabel="teacher's nodes, $h_T$")
@@ -156,7 +156,7 @@ def narrow(panels: Mapping[int, Mapping[int, tuple[Curve, tuple[float, float]]]]
 
     Each with the student (its needed size, and its error with so many nodes) as a star.
     """
-    figure, axes = plt.subplots(len(panels), 1, figsize=(6, 3 * len(panels)), sharex=True, squeeze=False)
+    figure, axes = plt.subplots(len(panels), 1, figsize=(COLUMN, 3 * len(panels)), sharex=True, squeeze=False)
     for ax, (size, lines) in zip(axes[:, 0], panels.items(), strict=True):
         for index, (colour, (dim, (found, student))) in enumerate(
             zip(size_colours(len(lines)), lines.items(), strict=True)
@@ -172,14 +172,14 @@ def narrow(panels: Mapping[int, Mapping[int, tuple[Curve, tuple[float, float]]]]
 
 def conditions(groups: Mapping[str, Sequence[str]], found: Interval, within: tuple[float, float]) -> None:
     """n_c/h_T, a row each in groups with a title; see `spectral.book.figures.forest`."""
-    _, ax = plt.subplots(figsize=(6, 12))
+    _, ax = plt.subplots(figsize=(COLUMN, 12))
     forest(ax, list(groups.items()), found, centre=1, within=within)
     ax.set(xlabel=RATIO)
 
 
 def training(sizes: Mapping[int, Curve], longest: Mapping[str, Curve]) -> None:
     """Surviving nodes over the teacher's against the epoch, by the teacher's size; dashed, students trained longest."""
-    _, ax = plt.subplots(figsize=(6, 4.4))
+    _, ax = plt.subplots(figsize=(COLUMN, 4.4))
     for (size, found), colour in zip(sizes.items(), size_colours(len(sizes)), strict=True):
         line(ax, *found, colour=colour, label=f"$h_T$ = {size}")
     for label, found in longest.items():
@@ -187,12 +187,12 @@ def training(sizes: Mapping[int, Curve], longest: Mapping[str, Curve]) -> None:
     reference(ax, 1, "$h_T$")
     ax.set(xscale="log", yscale="log", xlabel="epoch", ylabel="surviving over teacher's nodes")
     _numbered(ax, "y", (0.2, 0.5, 1, 2, 5))
-    ax.legend(fontsize="small")
+    ax.legend()
 
 
 def penalties(lines: Mapping[str, Curve]) -> None:
     """n_c/h_T against the strength of the penalties, by teachers; the first, dashed, are those to compare with."""
-    figure, ax = plt.subplots(figsize=(6, 5.5))
+    figure, ax = plt.subplots(figsize=(COLUMN, 5.5))
     colours = ["black", *size_colours(len(lines) - 1)]
     styles = ["--", *(style for style in LINES if style != "--")]
     for index, (label, found) in enumerate(lines.items()):

@@ -1,0 +1,257 @@
+"""A Sphinx extension: a chapter's figures as pages show them.
+
+A chapter's notebook holds each figure as a drawing for Jupyter, and beside it what a page needs besides (see
+`spectral.book.page.Page.show`); caption, name and alternative text stand in the metadata of the figure's cell. When a
+notebook is read, the drawing is replaced by pictures for light and dark, wide and narrow; the files go to ``_figures``
+with the figure's numbers. Two directives: ``{shown} NAME`` shows a chapter's figure on another page, with the
+directive's content as its caption; ``{runs}`` lists the runs that all figures come from.
+
+Code cells that follow each other folded become one bar.
+"""
+
+import html
+import json
+import re
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.docutils import SphinxDirective
+
+from spectral.book.figures.dark import dark_svg
+from spectral.book.page import FIGURE
+
+FOLDER = "_figures"
+NARROW = 600  # pixels: below, a figure's panels stand below each other
+LIVE = ("live.js", "live-{}.js")
+
+
+def figure_cells(path):
+    """Of a notebook, its text or JSON: cells with a figure that has a name, each with the figure's output."""
+    notebook = (
+        json.loads(path)
+        if isinstance(path, str)
+        else json.loads(path.read_text())
+    )
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            if FIGURE in output.get("data", {}):
+                yield notebook, cell, output["data"]
+
+
+def options(cell):
+    """The name, the caption and the alternative text of a figure, from its cell's metadata."""
+    settings = cell["metadata"].get("mystnb", {})
+    figure = settings.get("figure", {})
+    return (
+        figure.get("name", ""),
+        figure.get("caption", ""),
+        settings.get("image", {}).get("alt", ""),
+    )
+
+
+def text_of(source):
+    """A notebook's text is a string or a list of lines."""
+    return source if isinstance(source, str) else "".join(source)
+
+
+def write(folder, name, data):
+    """The files of a figure: drawings in both schemes and for both kinds of screens, and its numbers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawings = {
+        "": text_of(data["image/svg+xml"]),
+        "-narrow": data[FIGURE]["narrow"],
+    }
+    for screen, svg in drawings.items():
+        if svg:
+            (folder / f"{name}{screen}.svg").write_text(svg)
+            (folder / f"{name}{screen}-dark.svg").write_text(dark_svg(svg))
+    (folder / f"{name}.csv").write_text(data[FIGURE]["numbers"])
+
+
+def size(svg):
+    """Width and height of a drawing in pixels; matplotlib writes points."""
+    found = re.search(
+        r'<svg [^>]*?width="([\d.]+)pt" height="([\d.]+)pt"', text_of(svg)
+    )
+    return [round(float(number) * 4 / 3) for number in found.groups()]
+
+
+def pictures(root, name, data, alt):
+    """HTML of a figure; `root` leads from the page to the book's folder, as ``../``."""
+    figure = data[FIGURE]
+    shown = []
+    for scheme, ending in (("light", ""), ("dark", "-dark")):
+        narrow = ""
+        if figure["narrow"]:
+            width, height = size(figure["narrow"])
+            address = f"{root}{FOLDER}/{name}-narrow{ending}.svg"
+            media = f'media="(max-width: {NARROW}px)"'
+            narrow = f'<source {media} srcset="{address}" width="{width}" height="{height}">'
+        width, height = size(data["image/svg+xml"])
+        shown.append(
+            f'<picture class="only-{scheme}">{narrow}<img class="only-{scheme}" src="{root}{FOLDER}/{name}{ending}.svg" '
+            f'width="{width}" height="{height}" loading="lazy" alt="{html.escape(alt)}"></picture>'
+        )
+    smallest = " ".join(f"{points:g}" for points in figure["smallest"])
+    return f'<div class="shown" data-smallest="{smallest}">{"".join(shown)}</div>{moving(root, figure["live"])}'
+
+
+def moving(root, live):
+    """HTML of what moves in place of a picture, with its data."""
+    if not live:
+        return ""
+    scripts = "".join(
+        f'<script defer src="{root}_static/{name.format(live["name"])}"></script>'
+        for name in LIVE
+    )
+    data = json.dumps(live["data"], separators=(",", ":")).replace("</", "<\\/")
+    return f'<div class="live" data-name="{live["name"]}"><script type="application/json">{data}</script></div>{scripts}'
+
+
+def links(root, runs, name, data):
+    """HTML that ends a caption: the figure's numbers, and where it comes from."""
+    found = [f'<a href="{root}{FOLDER}/{name}.csv" download>numbers</a>']
+    if data[FIGURE]["runs"]:
+        found.append(f'<a href="{runs}#of-{name}">runs</a>')
+    return f'<span class="sources">{" · ".join(found)}</span>'
+
+
+def read(app, docname, source):
+    """Replace a notebook's drawings by pictures, before it is parsed."""
+    if not str(app.env.doc2path(docname)).endswith(".ipynb"):
+        return
+    notebook = None
+    for notebook, cell, data in figure_cells(source[0]):  # noqa: B007 all cells are of one notebook
+        name, caption, alt = options(cell)
+        write(Path(app.outdir) / FOLDER, name, data)
+        root = "../" * docname.count("/")
+        shown = pictures(root, name, data, alt)
+        if caption:
+            cell["metadata"]["mystnb"]["figure"]["caption"] = (
+                f"{caption} {links(root, 'runs.html', name, data)}"
+            )
+        data.clear()
+        data["text/html"] = shown
+    if notebook:
+        source[0] = json.dumps(notebook)
+
+
+def find(app, name):
+    """The cell of a figure of the book, and its output."""
+    for path in sorted(Path(app.srcdir, "book").glob("*.ipynb")):
+        for _, cell, data in figure_cells(path):
+            if options(cell)[0] == name:
+                return cell, data
+    raise LookupError(f"no chapter has a figure that is named {name}")
+
+
+class Shown(SphinxDirective):
+    """A figure of a chapter on another page."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self):
+        """Pictures, and the content as their caption."""
+        name = self.arguments[0]
+        try:
+            cell, data = find(self.env.app, name)
+        except LookupError as error:
+            raise self.error(str(error)) from error
+        root = "../" * self.env.docname.count("/")
+        figure = nodes.figure(classes=["shown-again"])
+        figure += nodes.raw(
+            "", pictures(root, name, data, options(cell)[2]), format="html"
+        )
+        if self.content:
+            parsed = self.parse_content_to_nodes()
+            figure += nodes.caption("", "", *parsed[0].children)
+        return [figure]
+
+
+class Runs(SphinxDirective):
+    """For each figure the runs that it was made from: what trained them, how to repeat them, their names."""
+
+    def run(self):
+        """A section for each chapter with figures that were trained."""
+        made = []
+        for path in sorted(Path(self.env.srcdir, "book").glob("*.ipynb")):
+            notebook = None
+            for notebook, cell, data in figure_cells(path):
+                if data[FIGURE]["runs"]:
+                    if not made or made[-1]["chapter"] != path.stem:
+                        made.append(
+                            {
+                                "chapter": path.stem,
+                                "title": title(notebook),
+                                "lines": [],
+                            }
+                        )
+                    made[-1]["lines"].append(
+                        self.line(options(cell)[0], data[FIGURE])
+                    )
+        sections = []
+        for chapter in made:
+            name = f"of-chapter-{chapter['chapter']}"
+            section = nodes.section(
+                "", nodes.title("", chapter["title"]), ids=[name], names=[name]
+            )
+            section += nodes.raw("", "".join(chapter["lines"]), format="html")
+            sections.append(section)
+        return sections
+
+    def line(self, name, figure):
+        """HTML of one figure's runs."""
+        return (
+            f'<div id="of-{name}" class="figure-runs"><p><strong>{name}</strong>: {html.escape(figure["made"])}.</p>'
+            f'<div class="highlight"><pre>{html.escape(figure["repeat"])}</pre></div>'
+            f"<details><summary>{len(figure['runs'])} runs</summary>"
+            f"<p>{' '.join(f'<code>{run}</code>' for run in figure['runs'])}</p></details></div>"
+        )
+
+
+def title(notebook):
+    """The first heading of a notebook."""
+    return re.search(
+        r"^# (.*)$", text_of(notebook["cells"][0]["source"]), re.MULTILINE
+    )[1]
+
+
+class OneBar(SphinxPostTransform):
+    """Folded cells that follow each other, the first without output, are folded together."""
+
+    default_priority = 190  # before 199, when MyST-NB folds them
+
+    def run(self):
+        """Move code into the cell before it."""
+
+        def folded(node):
+            return (
+                isinstance(node, nodes.container)
+                and node.get("hide_mode") == "input"
+            )
+
+        for cell in list(self.document.findall(folded)):
+            place = cell.parent.index(cell)
+            before = cell.parent[place - 1] if place else None
+            if (
+                before is not None
+                and folded(before)
+                and len(before) == 1
+                and cell.children
+            ):
+                before[0].extend(cell[0].children)
+                cell.pop(0)
+                del cell["hide_mode"]
+                if not cell.children:
+                    cell.parent.remove(cell)
+
+
+def setup(app):
+    """Register the extension."""
+    app.connect("source-read", read, priority=900)
+    app.add_directive("shown", Shown)
+    app.add_directive("runs", Runs)
+    app.add_post_transform(OneBar)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
