@@ -42,10 +42,20 @@ async ({ scheme, figures }) => {
     await image.decode().catch(() => {});
     if (!image.naturalWidth) complain("an image is missing", image);
     if (!image.alt.trim()) complain("an image has no alternative text", image);
-    if (!image.checkVisibility() && !image.closest("details")) complain("an image is hidden", image);
+    const other = image.closest(scheme === "dark" ? ".only-light" : ".only-dark");
+    const replaced = image.closest(".shown:has(+ .live.ready)");
+    const expected = !other && !replaced;
+    if (expected && !image.checkVisibility() && !image.closest("details")) complain("an image is hidden", image);
+    if (other && image.checkVisibility()) complain(`a picture of the other scheme is shown, ${scheme}`, image);
+    const text = image.closest(".shown")?.dataset.smallest.split(" ")[/-narrow/.test(image.currentSrc) ? 1 : 0];
+    const pixels = ((text * 4) / 3) * (image.clientWidth / image.naturalWidth); // 3 points are 4 pixels
+    if (text && image.clientWidth && pixels < 8.99) complain(`a figure has text of ${pixels.toFixed(1)} px`, image);
   }
-  const shown = document.querySelectorAll("article .cell_output img").length;
+  const shown = document.querySelectorAll("article .cell_output .shown").length;
   if (shown !== figures) complain(`the chapter has ${figures} figures, the page ${shown}`);
+  for (const figure of document.querySelectorAll("figure:has(.shown)")) {
+    if (!figure.querySelector("figcaption")?.innerText.trim()) complain("a figure has no caption", figure);
+  }
 
   // Width: the page does not scroll sideways, and nothing is cut off. What scrolls in its own box can be reached.
   const page = document.scrollingElement;

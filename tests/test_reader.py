@@ -94,19 +94,29 @@ def opened(page, address: str, home: str, *, scheme: str = "light", width: int =
 
 
 def unreadable(page) -> list[str]:
-    """Figures whose ground is dark: their axes and text are black, whatever the page's colours."""
+    """Figures that have another ground than the page, or nothing on it that can be told from it."""
     found, size = [], page.viewport_size
-    images = [image for image in page.locator("article .cell_output img").all() if image.is_visible()]
+    ground = page.evaluate(GROUND)
+    images = [image for image in page.locator("article .shown img").all() if image.is_visible()]
     # What does not fit into the window is not painted whole.
     tallest = max((image.bounding_box()["height"] for image in images), default=0)
     page.set_viewport_size({"width": size["width"], "height": max(size["height"], int(tallest) + 300)})
     for image in images:
         png = matplotlib.image.imread(io.BytesIO(image.screenshot()))[..., :3]  # height, width, colour; 0 to 1
-        edge = np.concatenate([png[3], png[-4], png[:, 3], png[:, -4]])
-        if np.median(edge.mean(-1)) < 0.7:
-            found.append(f"a figure has no light ground: {image.get_attribute('src')}")
+        edge = np.median(np.concatenate([png[3], png[-4], png[:, 3], png[:, -4]]), 0)
+        if np.abs(edge - ground).max() > 0.03:
+            found.append(f"a figure's ground is not the page's: {image.get_attribute('src')[:80]}")
+        if np.quantile(np.abs(png.mean(-1) - edge.mean()), 0.9999) < 0.5:
+            found.append(f"a figure does not stand out from its ground: {image.get_attribute('src')[:80]}")
     page.set_viewport_size(size)
     return found
+
+
+GROUND = """() => {
+    let element = document.querySelector("article");
+    while (/, 0\\)$|transparent/.test(getComputedStyle(element).backgroundColor)) element = element.parentElement;
+    return getComputedStyle(element).backgroundColor.match(/[\\d.]+/g).slice(0, 3).map(value => value / 255);
+}"""
 
 
 FOCUS = """() => {
@@ -168,8 +178,7 @@ def read(page, site: Path, path: Path, *, width: int, schemes: tuple[str, ...], 
         for scheme in schemes:
             page.emulate_media(color_scheme=scheme)
             complaints += page.evaluate(f"({CHECKS})", {"scheme": scheme, "figures": figures})
-            if scheme == "dark":
-                complaints += unreadable(page)
+            complaints += unreadable(page)
         complaints += unreachable(page)
     return list(dict.fromkeys(complaints)) or unopened(page)  # outside: what the other page complains of is its own
 
@@ -217,7 +226,10 @@ FIGURE = (
     "<svg xmlns='http://www.w3.org/2000/svg' width='300' height='300'>{}<path d='M0 0L300 300' stroke='black'/></svg>"
 )
 BARE, GROUNDED = FIGURE.format(""), FIGURE.format("<rect width='300' height='300' fill='white'/>")
-OUTPUT = '<div class="cell_output"><img alt="a figure" {} src="data:image/svg+xml,{}"></div>'
+OUTPUT = (
+    '<div class="cell_output"><div class="shown" data-smallest="9"><img alt="a figure" {} '
+    'src="data:image/svg+xml,{}"></div></div>'
+)
 FORMULA = '<span class="math notranslate nohighlight">{}</span>'
 DEFECTS = {
     "uncaught error: planted": "<script>throw new Error('planted')</script>",
@@ -239,7 +251,13 @@ DEFECTS = {
     "the page scrolls sideways: 2": "<div style='width: 2000px'>wide</div>",
     "wider than the page: <b": "<b style='white-space: nowrap'>" + "wide " * 400 + "</b>",
     "cut off: wide": "<div style='overflow: hidden; white-space: nowrap'>" + "wide " * 400 + "</div>",
-    "a figure has no light ground": OUTPUT.format("style='background: none !important'", BARE),
+    "a figure does not stand out": OUTPUT.format("", BARE),
+    "a figure's ground is not the page's": OUTPUT.format("", GROUNDED),
+    "a figure has text of 6.0 px": OUTPUT.format("style='width: 150px'", GROUNDED),
+    "a figure has no caption": f"<figure>{OUTPUT.format('', BARE)}</figure>",
+    "a picture of the other scheme is shown": OUTPUT.format(
+        "class='only-light' style='display: block !important'", BARE
+    ),
     "the page is not dark": "<style>body { background: white !important }</style>",
     "text has a contrast of 1.": "<style>article { color: #333 !important }</style>",
     "the keyboard does not reach the link past the navigation": "<style>.skip-link { display: none }</style>",
