@@ -6,6 +6,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
@@ -14,6 +15,8 @@ from chapters import CHAPTERS, code
 from rendered import ROOT, pages
 
 from spectral.book.claims import announced
+from spectral.book.figures.style import LEAST
+from spectral.book.page import FIGURE
 
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 pytestmark = pytest.mark.filterwarnings("default")  # of the notebook tools, which are not ours to fix
@@ -49,20 +52,43 @@ def test_cells_fit_on_a_screen(path):
     assert [(cell.id, cell.source.count("\n") + 1) for cell in code(path) if cell.source.count("\n") >= 30] == []
 
 
-@pytest.mark.parametrize("name", [path.stem for path in CHAPTERS if "03" <= path.stem[:2] <= "11"])
-def test_training_chapters_show_committed_runs(name):
+TRAINING = [path for path in CHAPTERS if "03" <= path.stem[:2] <= "15"]
+
+
+@pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
+def test_training_chapters_show_committed_runs(path):
     """At their defaults they train nothing: every run that they name is kept with the book."""
-    shown = "".join(str(cell.outputs) for cell in code(ROOT / "book" / f"{name}.ipynb"))
-    named = set(re.findall(r"`([0-9a-f]{12})`", shown))
+    named = {run for _, figure in drawn(path) for run in figure["runs"]}
     assert len(named) >= 3
     assert named <= {path.stem for path in (ROOT / "book" / "results").glob("*.npz")}
 
 
+def drawn(path: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Of each figure of a chapter what its cell's metadata say of it, and what its output holds for pages."""
+    return [
+        (cell.metadata["mystnb"], output.data[FIGURE])
+        for cell in code(path)
+        for output in cell.outputs
+        if FIGURE in output.get("data", {})
+    ]
+
+
 @each_chapter
-def test_every_figure_has_an_alternative_text(path):
-    for cell in code(path):
-        if any("image/svg+xml" in output.get("data", {}) for output in cell.outputs):
-            assert len(cell.metadata["mystnb"]["image"]["alt"]) > 40
+def test_every_figure_has_words(path):
+    """A name, a caption, an alternative text; and text that can be read on a telephone."""
+    images = sum("image/" in " ".join(output.get("data", {})) for cell in code(path) for output in cell.outputs)
+    found = drawn(path)
+    assert len(found) == images, "a figure that page.show did not show"
+    for words, figure in found:
+        assert re.fullmatch("[a-z0-9-]+", words["figure"]["name"])
+        assert len(words["figure"]["caption"]) > 60, words["figure"]["name"]
+        assert len(words["image"]["alt"]) > 40, words["figure"]["name"]
+        assert min(figure["smallest"]) >= LEAST, words["figure"]["name"]
+
+
+def test_figures_have_names_of_their_own():
+    names = [words["figure"]["name"] for path in CHAPTERS for words, _ in drawn(path)]
+    assert sorted(set(names)) == sorted(names)
 
 
 class Page(HTMLParser):
@@ -108,7 +134,7 @@ def test_pages_read_without_a_network(site, name):
     page = read(path)
     assert [address for address in page.loaded if re.match(r"(https?:)?//", address)] == []
     assert [address for address in page.loaded if not (path.parent / address.split("?")[0]).exists()] == []
-    assert all(len(image.get("alt", "")) > 10 for image in page.images if "_images" in image["src"])
+    assert all(len(image.get("alt", "")) > 10 for image in page.images if "_figures" in image["src"])
     for link in page.links:
         if re.match(r"[a-z]+:", link):
             continue

@@ -20,23 +20,6 @@ def ax():
     plt.close(figure)
 
 
-def test_trials_show_every_trial_and_their_mean(ax):
-    y = np.array([[1.0, 3.0], [2.0, 6.0], [4.0, 4.0]])
-    figures.trials(ax, [0, 1, 2], y, "spectral")
-    lines = [line.get_ydata().tolist() for line in ax.lines]
-    assert lines == [[1, 2, 4], [3, 6, 4], [2, 4, 4]]
-    assert ax.get_legend_handles_labels()[1] == ["spectral student"]
-    assert ax.lines[-1].get_color() == figures.ROLES["spectral"].colour
-
-
-def test_many_trials_are_a_band(ax):
-    """0, 1, ..., 20 at both points: the middle four fifths reach from 2 to 18, the median is 10."""
-    figures.trials(ax, [0, 1], np.tile(np.arange(21.0), (2, 1)), "matched")
-    assert [line.get_ydata().tolist() for line in ax.lines] == [[10, 10]]
-    (band,) = ax.collections
-    assert sorted(set(band.get_paths()[0].vertices[:, 1])) == [2, 18]
-
-
 def test_matrix_is_centred_on_zero(ax):
     figures.matrix(ax, [[1.0, -3.0]], "weights")
     image = ax.images[0]

@@ -1,5 +1,6 @@
 """A chapter's page: its parameters, what it obtains, what it says and where its numbers come from."""
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,12 +10,13 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import pytest
+import torch
 from standin import config, trainer
 
 from spectral import ConfigError
 from spectral.book import page as module
 from spectral.book.obtain import NotTrained
-from spectral.book.page import MOST_NAMES, Page
+from spectral.book.page import FIGURE, Page
 from spectral.lab.collection import MissingResult
 from spectral.lab.results import Result, run
 from spectral.lab.store import Store
@@ -217,41 +219,49 @@ def test_every_claim_is_said(opened, said, entries):
 
 @pytest.fixture
 def results(store, tmp_path) -> list[Result]:
-    """More than are named, of two members each."""
-    return [run(config(width), store=store, trainer=trainer(tmp_path / "log")) for width in range(1, MOST_NAMES + 2)]
+    """Two results, of two members each."""
+    return [run(config(width), store=store, trainer=trainer(tmp_path / "log")) for width in (1, 2)]
 
 
-def test_provenance_says_where_numbers_come_from(opened, results):
-    one = results[0]
-    text = opened("student_hidden = 7").provenance(one).data
-    assert text.startswith("*1 teacher × 2 trials, 2,000 epochs; trained in about 0 s of processor time on ")
-    assert f" torch {one.provenance['torch'].split('+')[0]}, {one.provenance['date'][:10]}. " in text
-    assert f"Runs `{one.config.hash()}`. To repeat:*" in text
-    assert text.endswith(" `papermill book/05-size.ipynb out.ipynb -p student_hidden 7`")
+@pytest.fixture
+def shown(monkeypatch) -> list[dict[str, Any]]:
+    """The outputs of the cells."""
+    found: list[dict[str, Any]] = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: found.append(data))
+    return found
 
 
-def test_provenance_names_a_few_of_many(opened, results):
-    text = opened().provenance(*results).data
-    assert [result.config.hash() in text for result in results] == [True] * MOST_NAMES + [False]
-    assert " and 1 more (all are listed by `python -m spectral status`)" in text
+def draw(x: list[float], title: str = "") -> None:
+    _, ax = plt.subplots(figsize=(5, 3))
+    ax.plot(x, label="a line")
+    ax.set_title(title)
 
 
-def test_provenance_counts_what_differs(opened, results):
-    """From the fewest to the most; whatever the results are otherwise."""
+def test_a_figure_is_shown_with_its_numbers_and_its_runs(opened, results, shown):
+    opened("student_hidden = 7").show(draw, [3.0, 5.0], title="a title", runs=iter(results))
+    (data,) = shown
+    assert data["image/svg+xml"].startswith("<?xml")
+    figure = data[FIGURE]
+    assert figure["numbers"].splitlines()[1:] == ["a title,a line,line,0,3,,", "a title,a line,line,1,5,,"]
+    assert figure["runs"] == [result.config.hash() for result in results]
+    assert figure["made"].startswith("1 teacher × 2 trials, 2,000 epochs; trained in about 0 s of processor time on ")
+    assert figure["made"].endswith(f"torch {torch.__version__.split('+')[0]}, {results[0].provenance['date'][:10]}")
+    assert figure["repeat"] == "papermill book/05-size.ipynb out.ipynb -p student_hidden 7"
+    assert figure["live"] is None
+    assert json.loads(json.dumps(figure)) == figure
+
+
+def test_a_figure_of_nothing_trained_says_so(opened, shown):
+    opened().show(draw, [1.0, 2.0], live=("moving", {"a": [1, 2]}))
+    assert shown[0][FIGURE]["made"] == ""
+    assert shown[0][FIGURE]["runs"] == []
+    assert shown[0][FIGURE]["live"] == {"name": "moving", "data": {"a": [1, 2]}}
+
+
+def test_what_was_trained_is_counted_from_the_fewest_to_the_most(opened, results, shown):
     changed = []
     for epochs, teachers in ((500, 1), (2_000, 10), (1_000, 4)):
         settings = SimpleNamespace(epochs=epochs, teachers=teachers, trials=3)
         changed.append(SimpleNamespace(config=settings, provenance=results[0].provenance))
-    assert opened().provenance(*changed).data.startswith("*1 to 10 teachers × 3 trials, 500 to 2,000 epochs;")
-
-
-def test_provenance_shows_what_was_drawn_and_nothing_else(opened, results, monkeypatch):
-    shown: list[list[int]] = []
-    monkeypatch.setattr(plt, "show", lambda: shown.append(plt.get_fignums()))
-    page = opened()
-    page.provenance(results[0])
-    assert shown == []
-    figure = plt.figure()
-    page.provenance(results[0])
-    plt.close(figure)
-    assert shown == [[figure.number]]
+    opened().show(draw, [1.0, 2.0], runs=changed)
+    assert shown[0][FIGURE]["made"].startswith("1 to 10 teachers × 3 trials, 500 to 2,000 epochs;")

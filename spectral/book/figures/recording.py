@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import FillBetweenPolyCollection, LineCollection, PathCollection
+from matplotlib.collections import FillBetweenPolyCollection, PathCollection
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -105,7 +105,7 @@ def numbers_of(figure: Figure) -> Iterator[Row]:
 
 def _series(ax: Axes) -> Iterator[tuple[Any, ...]]:
     """(label, kind, x, y, low, high), as many of the numbers as there are; what only guides the eye is left out."""
-    held = {part for container in ax.containers for part in container if isinstance(container, ErrorbarContainer)}
+    held = {part for container in ax.containers for part in container.get_children()}
     for container in ax.containers:
         if isinstance(container, ErrorbarContainer):
             yield from _points(container)
@@ -122,8 +122,6 @@ def _series(ax: Axes) -> Iterator[tuple[Any, ...]]:
             yield _label(collection), "band", *_band(collection)
         elif isinstance(collection, PathCollection):
             yield _label(collection), "point", *np.ma.filled(collection.get_offsets(), np.nan).T
-        elif isinstance(collection, LineCollection) or collection in held:
-            continue  # edges of a network, bars of errors
     for image in ax.images:
         values: np.ndarray = np.ma.filled(np.ma.asarray(image.get_array(), float), np.nan)
         if values.ndim == 2 and values.size <= 2_500:
