@@ -99,6 +99,8 @@ def numbers_of(figure: Figure) -> Iterator[Row]:
     for number, ax in enumerate(figure.axes, 1):
         for series, kind, *columns in _series(ax):
             for row in zip(*np.broadcast_arrays(*map(np.atleast_1d, columns)), strict=True):
+                if not np.isfinite(row).any():
+                    continue  # a place without a point
                 texts = [f"{value:.5g}" if np.isfinite(value) else "" for value in row]
                 yield (ax.get_title() or number, series, kind, *texts, *[""] * (4 - len(texts)))
 
