@@ -39,19 +39,24 @@ def boxes(entries: Sequence[Mapping[str, Any]]) -> Any:
     return Markdown("\n\n".join(map(_box, entries)))
 
 
-def at_a_glance(entries: Sequence[Mapping[str, Any]]) -> Any:
-    """A table with a row for each of some entries of `spectral.book.claims.announcement`, and a link to its chapter."""
-    rows = [
-        (
-            entry["statement"],
-            "<br>".join(f"{named_text(test)}; {test['against']}" for test in entry["tests"] if not test["limit"]),
-            "<br>".join([f"**{marked(entry['verdict'])}**", *entry["limits"]]),
-            entry["takeaway"],
-            f"{{doc}}`{entry['chapter'].partition('-')[0].lstrip('0')} </book/{entry['chapter']}>`",
-        )
-        for entry in entries
-    ]
-    return table(("claim", "measured", "verdict", "what to take away", "chapter"), *rows)
+def rows(entries: Sequence[Mapping[str, Any]], chapters: str = "") -> str:
+    """A row in Markdown for each of some entries of `spectral.book.claims.announcement`, for the first page.
+
+    The claim with a link to its chapter below `chapters`, the verdict, and what was measured first of all.
+    """
+    lines = ["| what is claimed | verdict | measured |", "| --- | --- | --- |"]
+    for entry in entries:
+        number = entry["chapter"].partition("-")[0].lstrip("0")
+        link = f"{{doc}}`chapter {number} <{chapters}{entry['chapter']}>`"
+        lines.append(f"| {entry['statement']} ({link}) | **{marked(entry['verdict'])}** | {headline(entry)} |")
+    return _INTERVAL.sub("[\\1,\u00a0\\2]", "\n".join(lines))
+
+
+def headline(entry: Mapping[str, Any]) -> str:
+    """What is most worth knowing of a claim: its first number with an interval, and what that is compared with."""
+    own = [test for test in entry["tests"] if not test["limit"]] or entry["tests"]
+    test = next((test for test in own if test["cells"] or test["measured"] and len(set(test["measured"])) > 1), own[0])
+    return f"{named_text(test)}; {test['against']}"
 
 
 def tally_text(entries: Sequence[Mapping[str, Any]], of: str) -> str:
@@ -69,14 +74,19 @@ def cells_table(test: Mapping[str, Any]) -> Any:
 
 
 def _box(entry: Mapping[str, Any]) -> str:
+    """Claim, verdict and what to take away; folded, what was measured and asked."""
     lines = [
-        f":::{{admonition}} {marked(entry['verdict'])}",
+        f"::::{{admonition}} {marked(entry['verdict'])}",
         f":class: verdict {KINDS.get(entry['verdict'], 'within')}",
         f"*{entry['statement']}*",
         "",
+        *([entry["takeaway"], ""] if entry["takeaway"] else []),
+        f"**{headline(entry)}**",
+        "",
     ]
-    if entry["takeaway"]:
-        lines += [entry["takeaway"], ""]
+    if entry["limits"]:
+        lines += [f"Limits: {'; '.join(entry['limits'])}.", ""]
+    lines.append(":::{dropdown} What was asked and measured")
     for test in entry["tests"]:
         asked = f"Beyond that, {test['limit']}: " if test["limit"] else ""
         sample = f" ({test['sample']})" if test["sample"] else ""
@@ -84,14 +94,11 @@ def _box(entry: Mapping[str, Any]) -> str:
             f"- {asked}{test['meaning']} **{measured_text(test)}**{sample}; {test['against']}. "
             f"Asked: {rule(test)}. {marked(test['verdict'])}.{_cells(test)}"
         )
-    if entry["limits"]:
-        lines.append(f"- Limits: {'; '.join(entry['limits'])}.")
     if entry["changed"]:
         lines.append(f"- The rule was changed: {entry['changed']}")
     whose = "Claim of the paper" if entry["of"] == "paper" else "Ours, beyond the paper"
-    return "\n".join(
-        [*lines, "", f"{whose}: `{entry['id']}`, judged at preset `paper`; {{doc}}`all claims </book/claims>`.", ":::"]
-    )
+    told = f"{whose}: `{entry['id']}`, judged at preset `paper`; {{doc}}`all claims </book/claims>`."
+    return "\n".join([*lines, "", told, ":::", "::::"])
 
 
 def _cells(test: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from spectral.book import figures, parameters
 from spectral.book.claims import announced
 from spectral.book.figures.recording import record
-from spectral.book.markdown import boxes, marked, measured_text, named_text, table, tally_text
+from spectral.book.markdown import boxes, measured_text, table, tally_text
 from spectral.book.obtain import Key, obtain, obtain_most, obtain_results, with_settings
 from spectral.lab import presets
 from spectral.lab.collection import Results
@@ -133,22 +133,14 @@ class Page:
         return boxes([entries[claim] for claim in claims])
 
     def say_claims(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        """Hand a ledger to the text: of claim "size" the names ``size.statement``, ``.measured``, ``.verdict``.
+        """Hand a ledger to the text: how many claims have which verdict, and of claim "size" what its tests measured.
 
-        There are ``.takeaway`` and ``.limits``, too, and ``.1``, ``.2`` and so on for what its tests have measured; and
-        ``tally.paper`` and ``tally.ours``.
+        The names are ``tally.paper``, ``tally.ours``, and ``size.1``, ``size.2`` and so on.
         """
         self.say(**{f"tally.{of}": tally_text(entries, of) for of in ("paper", "ours")})
         for entry in entries:
-            texts = {
-                "statement": entry["statement"],
-                "measured": "; ".join(named_text(test) for test in entry["tests"] if not test["limit"]),
-                "verdict": marked(entry["verdict"]),
-                "takeaway": entry["takeaway"],
-                "limits": "; ".join(entry["limits"]) or "–",
-            }
-            texts |= {str(number): measured_text(test) for number, test in enumerate(entry["tests"], 1)}
-            self.say(**{f"{entry['id']}.{name}": text for name, text in texts.items()})
+            texts = {f"{entry['id']}.{number}": measured_text(test) for number, test in enumerate(entry["tests"], 1)}
+            self.say(**texts)
 
     def show(
         self,

@@ -5,11 +5,12 @@ import pytest
 from spectral.book.claims import CONFIRMED, CONFIRMED_WITHIN, HOLDS, MISSING, NOT, REFUTED, UNDECIDED, WITHIN
 from spectral.book.markdown import (
     MOST_CELLS,
-    at_a_glance,
     boxes,
     cells_table,
+    headline,
     marked,
     measured_text,
+    rows,
     rule,
     table,
     tally_text,
@@ -51,22 +52,27 @@ ENTRY = {
 }
 
 
-def test_a_box_says_claim_takeaway_measurement_rule_and_verdict():
+def test_a_box_says_claim_takeaway_and_number_and_folds_what_was_asked():
     assert boxes([ENTRY]).data.splitlines() == [
-        ":::{admonition} ◐ holds within limits",
+        "::::{admonition} ◐ holds within limits",
         ":class: verdict within",
         "*It has the teacher's size.*",
         "",
         "Count them.",
         "",
+        "**effective size: 23.4 nodes [22.0, 3.2·10⁻⁴]; the teacher has 20**",
+        "",
+        "Limits: holds at every width in 1 of 3 cells.",
+        "",
+        ":::{dropdown} What was asked and measured",
         "- Survivors. **23.4 nodes [22.0, 3.2·10⁻⁴]** (30 × 1); the teacher has 20. Asked: within [16, 25]. ✔ holds.",
         "- Beyond that, at every width: Survivors by width. **in 1 of 3 cells; 20.0 to 30.0 nodes** (30 × 1); "
         "the teacher has 20. Asked: within [16, 25] in every cell. ◐ holds within limits. "
         "It does not hold for: 60 nodes. Undecided for: 1,000 nodes.",
-        "- Limits: holds at every width in 1 of 3 cells.",
         "",
         "Claim of the paper: `size`, judged at preset `paper`; {doc}`all claims </book/claims>`.",
         ":::",
+        "::::",
     ]
 
 
@@ -74,12 +80,21 @@ def test_a_box_leaves_out_what_there_is_not():
     """No takeaway, no limits, no number."""
     waiting = TEST | {"measured": None, "sample": "", "verdict": MISSING}
     text = boxes([ENTRY | {"takeaway": "", "limits": [], "verdict": MISSING, "tests": [waiting]}]).data
-    assert "*It has the teacher's size.*\n\n- Survivors. **–**; the teacher has 20." in text
+    assert "*It has the teacher's size.*\n\n**effective size: –; the teacher has 20**" in text
+    assert "- Survivors. **–**; the teacher has 20." in text
     assert ". – not computed yet.\n" in text
     assert "Limits" not in text
     assert "The rule was changed" not in text
     assert "- The rule was changed: it was wrong" in boxes([ENTRY | {"changed": "it was wrong"}]).data
-    assert boxes([ENTRY, ENTRY]).data.count(":::{admonition}") == 2
+    assert boxes([ENTRY, ENTRY]).data.count("::::{admonition}") == 2
+
+
+def test_the_headline_is_the_first_number_that_has_an_interval():
+    counted = TEST | {"quantity": "parameter_ratio", "measured": [1.05, 1.05, 1.05], "unit": "times"}
+    assert headline(ENTRY | {"tests": [counted, TEST]}).startswith("effective size: 23.4 nodes [")
+    assert headline(ENTRY | {"tests": [counted, CELLS]}) == "parameter ratio: 1.05 times; the teacher has 20"
+    several = CELLS | {"limit": ""}
+    assert headline(ENTRY | {"tests": [counted, several]}).startswith("effective size: in 1 of 3 cells; ")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +110,7 @@ def test_a_box_leaves_out_what_there_is_not():
     ],
 )
 def test_every_verdict_has_its_mark_and_its_colour(verdict, shown):
-    assert boxes([ENTRY | {"verdict": verdict}]).data.startswith(f":::{{admonition}} {shown}")
+    assert boxes([ENTRY | {"verdict": verdict}]).data.startswith(f"::::{{admonition}} {shown}")
     assert marked(verdict) == shown.splitlines()[0]
 
 
@@ -114,15 +129,12 @@ def test_a_box_names_a_few_cells_and_no_more():
     assert f"in 0 of {MOST_CELLS + 1} cells" in text(MOST_CELLS + 1)
 
 
-def test_the_table_of_claims_says_what_they_stand_by_and_links_to_chapters():
-    """Not what is asked beyond; and limits below the verdict."""
-    two = ENTRY | {"tests": [TEST, TEST | {"measured": None}, CELLS]}
-    header, _, row = at_a_glance([two]).data.splitlines()
-    assert header == "| claim | measured | verdict | what to take away | chapter |"
+def test_rows_of_the_first_page_link_to_chapters():
+    header, _, row = rows([ENTRY], "/book/").splitlines()
+    assert header == "| what is claimed | verdict | measured |"
     assert row == (
-        "| It has the teacher's size. | effective size: 23.4 nodes [22.0,\u00a03.2·10⁻⁴]; the teacher has 20<br>"
-        "effective size: –; the teacher has 20 | **◐ holds within limits**<br>holds at "
-        "every width in 1 of 3 cells | Count them. | {doc}`5 </book/05-size>` |"
+        "| It has the teacher's size. ({doc}`chapter 5 </book/05-size>`) | **◐ holds within limits** "
+        "| effective size: 23.4 nodes [22.0,\u00a03.2·10⁻⁴]; the teacher has 20 |"
     )
 
 

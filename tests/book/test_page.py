@@ -187,32 +187,22 @@ def entries(monkeypatch) -> list[dict[str, Any]]:
 def test_boxes_come_from_what_was_announced(opened, entries):
     assert "✔ confirmed" in opened().verdict("lasso").data
     both = opened().verdict("lasso", "size").data
-    assert both.count(":::{admonition}") == 2
+    assert both.count("::::{admonition}") == 2
     assert both.index("✔ confirmed") < both.index("◐ holds within limits"), "in the order in which they are asked for"
     with pytest.raises(ConfigError, match="unknown claim 'sise'; did you mean 'size'"):
         opened().verdict("sise")
 
 
 def test_every_claim_is_said(opened, said, entries):
-    """What a claim stands by is said together, and each of its tests alone."""
+    """How many have which verdict, and what each of their tests measured."""
     opened().say_claims(entries)
     number, beyond = "20.0 nodes [19.0, 21.0]", "40.0 nodes [39.0, 41.0]"
     assert said == {
         "tally.paper": "1 holds within limits",
         "tally.ours": "1 confirmed",
-        "size.statement": "It is.",
-        "size.measured": f"effective size: {number}; effective size: {number}",
-        "size.verdict": "◐ holds within limits",
-        "size.takeaway": "Count.",
-        "size.limits": "does not hold by the product",
         "size.1": number,
         "size.2": number,
         "size.3": beyond,
-        "lasso.statement": "So does that.",
-        "lasso.measured": f"effective size: {number}",
-        "lasso.verdict": "✔ confirmed",
-        "lasso.takeaway": "Count.",
-        "lasso.limits": "–",
         "lasso.1": number,
     }
 

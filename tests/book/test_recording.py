@@ -67,9 +67,8 @@ def test_numbers_of_points_bars_and_maps():
         ("", "map", "0", "0", "1", ""),
         ("", "map", "1", "0", "-3", ""),
     ]
-    assert rows(lambda: plt.subplots()[1].scatter([1.5], [np.nan], label="gone")) == [
-        ("gone", "point", "1.5", "", "", "")
-    ]
+    half = rows(lambda: plt.subplots(figsize=(5, 3))[1].scatter([1.5, 2], [np.nan, 3], label="half"))
+    assert half == [("half", "point", "2", "3", "", "")]
 
 
 def test_panels_stand_side_by_side_or_below_each_other():
