@@ -60,10 +60,10 @@ live.mount("pruning", (root, data) => {
   const instance = (live.instances = (live.instances ?? 0) + 1);
   const name = (what) => `pruning-${what}-${instance}`; // what radio buttons of one group share, and no others have
   const chosen = { teacher: data.teachers[0], student: null, order: "greedy", n: 0 };
-  const start = (teacher) => Math.round(0.6 * teacher.nodes);
   const usual = (teacher) => teacher.students.find((one) => one.penalty === 1) ?? teacher.students[0];
   chosen.student = usual(chosen.teacher);
-  chosen.n = start(chosen.teacher);
+  const start = () => Math.round(0.6 * chosen.student.orders[chosen.order].critical); // some nodes are gone
+  chosen.n = start();
 
   function radios(what, legend, options, checked, choose) {
     const group = element("fieldset", { class: "live-choice" }, element("legend", {}, legend));
@@ -97,7 +97,8 @@ live.mount("pruning", (root, data) => {
     chosen.teacher,
     (teacher) => {
       const same = teacher.students.find((one) => one.penalty === chosen.student.penalty);
-      Object.assign(chosen, { teacher, student: same ?? usual(teacher), n: start(teacher) });
+      Object.assign(chosen, { teacher, student: same ?? usual(teacher) });
+      chosen.n = start();
       offer();
       draw();
     },
@@ -259,12 +260,13 @@ live.mount("pruning", (root, data) => {
       text(LEFT - 8, round(height(value)) + 4, "end", `${value}`),
       line(LEFT - 4, height(value), LEFT, height(value), "axis"),
     ]);
-    const every = teacher.most / 4;
+    const every = teacher.most / 4, early = of.critical < teacher.most / 2; // the curve has left that height free
     const sizes = [0, 1, 2, 3, 4].map((part) => text(n(part * every), BOTTOM + 15, "middle", `${part * every}`));
     const bottom = STRIP + STEP * teacher.students.length;
     const strip = teacher.students.flatMap((one, row) => {
       const { critical } = one.orders[order], current = one === student, middle = STRIP + STEP * (row + 0.5);
-      const beside = critical > 0.85 * teacher.most ? [-8, "end"] : [8, ""];
+      const before = n(teacher.nodes) - n(critical); // a number would stand on the teacher's line
+      const beside = critical > 0.85 * teacher.most || (before > 0 && before < 26) ? [-8, "end"] : [8, ""];
       return [
         line(LEFT, middle, RIGHT, middle, "faint"),
         text(LEFT - 8, middle + 4, `end ${current ? "strong" : ""}`, `× ${one.penalty}`),
@@ -284,16 +286,16 @@ live.mount("pruning", (root, data) => {
       bottom + 18,
       "Growth of the error against the number of nodes kept, and the critical size at each strength of the penalties",
       line(LEFT, height(data.tolerance), RIGHT, height(data.tolerance), "faint"),
-      text(LEFT + 8, height(data.tolerance) - 4, "quiet", "above: a cost"),
+      text(early ? RIGHT : LEFT + 8, height(data.tolerance) - 4, `quiet ${early ? "end" : ""}`, "above: a cost"),
       line(LEFT, TOP, LEFT, BOTTOM, "axis"),
       line(LEFT, BOTTOM, RIGHT, BOTTOM, "axis"),
       ...ticks,
       ...sizes,
       text((LEFT + RIGHT) / 2, BOTTOM + 30, "middle", "nodes kept, ", italic("n")),
       text(LEFT + 8, TOP - 3, "", "growth of the error, ", italic("Δ(n)")),
-      ...legend(TOP + 22, [
-        ["student", "the student"],
-        ["teacher", "the teacher, pruned too"],
+      ...legend(TOP + 4, [
+        ["student", "student"],
+        ["teacher", "teacher, pruned too"],
       ]),
       guide,
       curve(whole, "student"),
@@ -322,8 +324,8 @@ live.mount("pruning", (root, data) => {
   // At the right, from a height on downwards: lines with what they are.
   function legend(top, entries) {
     return entries.flatMap(([role, label], index) => [
-      line(RIGHT - 166, top + 17 * index, RIGHT - 140, top + 17 * index, role),
-      text(RIGHT - 134, top + 17 * index + 4, "", label),
+      line(RIGHT - 148, top + 17 * index, RIGHT - 124, top + 17 * index, role),
+      text(RIGHT - 118, top + 17 * index + 4, "", label),
     ]);
   }
 
@@ -338,9 +340,10 @@ live.mount("pruning", (root, data) => {
     const curve = (values, role) => svg("path", { class: role, d: path(points.map(x), values.map(y)) });
     const pruned = svg("path", { class: "student" });
     // A drawing of its own within this one cuts off what a pruned student answers beyond the axes.
+    const [width, height] = [RIGHT - LEFT, BOTTOM - TOP];
     const inside = svg(
       "svg",
-      { x: LEFT, y: TOP, width: RIGHT - LEFT, height: BOTTOM - TOP, viewBox: `${LEFT} ${TOP} ${RIGHT - LEFT} ${BOTTOM - TOP}` },
+      { x: LEFT, y: TOP, width, height, viewBox: `${LEFT} ${TOP} ${width} ${height}` },
       curve(whole, "whole"),
       pruned,
       curve(teacher.answers, "teacher"),
@@ -365,7 +368,7 @@ live.mount("pruning", (root, data) => {
       RUG + 26,
       "Answers along a straight line through two test inputs: the teacher's, the whole student's, the pruned student's",
       text(LEFT + 8, 11, "", "answers along a line through two test inputs"),
-      ...legend2(),
+      ...legendOfAnswers(),
       line(LEFT, TOP, LEFT, BOTTOM, "axis"),
       line(LEFT, BOTTOM, RIGHT, BOTTOM, "axis"),
       ...ticks,
@@ -380,13 +383,14 @@ live.mount("pruning", (root, data) => {
     );
   }
 
-  function legend2() {
+  // In one row, above the answers.
+  function legendOfAnswers() {
     return [
       ["teacher", "teacher", 0],
       ["whole", "whole student", 82],
       ["student", "pruned student", 195],
     ].flatMap(([role, label, left]) => [
-      line(LEFT + 8 + left - 8, 30, LEFT + 22 + left, 30, role),
+      line(LEFT + left, 30, LEFT + 22 + left, 30, role),
       text(LEFT + 27 + left, 34, "", label),
     ]);
   }
@@ -396,8 +400,10 @@ live.mount("pruning", (root, data) => {
   function tell({ n, nodes, error, teacher: own, critical, bends }) {
     const { teacher, order } = chosen;
     const unit = "of the answers’ mean square";
-    const grown = (value, of = "") =>
-      Math.abs(value) < data.tolerance ? "has not grown" : `has ${value > 0 ? "grown" : "fallen"} by ${number(value)} ${of}`;
+    const grown = (value, of = "") => {
+      if (Math.abs(value) < data.tolerance) return "has not grown";
+      return `has ${value > 0 ? "grown" : "fallen"} by ${number(value)} ${of}`;
+    };
     const beside =
       n > teacher.nodes
         ? `the teacher has no more than ${teacher.nodes} nodes.`
@@ -410,8 +416,8 @@ live.mount("pruning", (root, data) => {
       element(
         "p",
         {},
-        `The critical size is ${critical} nodes: with fewer the error grows by ${data.tolerance} or more. With penalties `,
-        `× ${listed(factors)} it is ${listed(sizes)}. ${place(teacher.nodes, factors, sizes)}`,
+        `The critical size is ${critical} nodes: with fewer the error grows by ${data.tolerance} or more. `,
+        `With penalties × ${listed(factors)} it is ${listed(sizes)}. ${place(teacher.nodes, factors, sizes)}`,
       ),
     );
   }
@@ -423,7 +429,8 @@ live.mount("pruning", (root, data) => {
     const off = factors.filter((_, index) => Math.abs(sizes[index] / nodes - 1) > 0.25);
     if (!off.length) return `It stays near the teacher’s ${nodes}.`;
     if (off.length === 1 && sizes.length > 2) return `It stays near the teacher’s ${nodes}, but for × ${off[0]}.`;
-    return Math.min(...sizes) < nodes && nodes < Math.max(...sizes) ? `It slides through the teacher’s ${nodes}.` : "";
+    const passed = Math.min(...sizes) < nodes && nodes < Math.max(...sizes);
+    return passed ? `It slides through the teacher’s ${nodes}.` : "";
   }
 
   offer();
