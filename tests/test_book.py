@@ -15,7 +15,9 @@ from chapters import CHAPTERS, code
 from rendered import ROOT, pages
 
 from spectral.book.claims import announced
+from spectral.book.figures.dark import dark_svg
 from spectral.book.figures.style import LEAST
+from spectral.book.markdown import tally_text
 from spectral.book.page import FIGURE
 
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -160,6 +162,28 @@ def test_the_first_page_shows_every_claim_and_verdict(site):
     for entry in announced():
         row = rf"{re.escape(entry['statement'])} \( ?chapter \d+ ?\) . {entry['verdict']}"
         assert re.search(row, text), entry["id"]
+
+
+def test_the_readme_says_what_the_ledger_and_the_book_say():
+    """Its numbers are typed; here they are compared."""
+    text = " ".join((ROOT / "README.md").read_text().split())
+    entries = {entry["id"]: entry for entry in announced()}
+    measured = {name: [round(t["measured"][0]) for t in entries[name]["tests"][:2]] for name in ("size", "lasso")}
+    survive, needed = measured["size"]
+    assert f"{survive} survive, and {needed} are needed, of a teacher with 20" in text
+    assert f"With a group lasso conventional training keeps {measured['lasso'][0]}." in text
+    assert f"The paper's claims: {tally_text(list(entries.values()), 'paper')}." in text
+
+
+def test_the_readme_shows_the_figure_of_the_first_page():
+    (drawing,) = (
+        output.data["image/svg+xml"]
+        for cell in code(ROOT / "book" / "05-size.ipynb")
+        for output in cell.outputs
+        if FIGURE in output.get("data", {}) and cell.metadata["mystnb"]["figure"]["name"] == "size"
+    )
+    assert (ROOT / "book" / "_static" / "hero.svg").read_text() == drawing
+    assert (ROOT / "book" / "_static" / "hero-dark.svg").read_text() == dark_svg(drawing)
 
 
 def test_prose_says_no_verdict_of_its_own():

@@ -15,6 +15,7 @@ import re
 from pathlib import Path
 
 from docutils import nodes
+from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
@@ -248,10 +249,29 @@ class OneBar(SphinxPostTransform):
                     cell.parent.remove(cell)
 
 
+class CodeBelow(SphinxPostTransform):
+    """The folded code of a figure or a table stands below it: what it shows comes first."""
+
+    default_priority = 200  # after MyST-NB has folded it
+
+    def run(self):
+        """Move what is folded behind the outputs."""
+        for folded in list(self.document.findall(HideCodeCellNode)):
+            cell = folded.parent
+            if (
+                cell.get("nb_element") == "cell_code"
+                and cell.index(folded) == 0
+                and len(cell) > 1
+            ):
+                cell.remove(folded)
+                cell.append(folded)
+
+
 def setup(app):
     """Register the extension."""
     app.connect("source-read", read, priority=900)
     app.add_directive("shown", Shown)
     app.add_directive("runs", Runs)
     app.add_post_transform(OneBar)
+    app.add_post_transform(CodeBelow)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,68 @@
+"""A Sphinx extension: ``{citation}`` says how to cite, from ``CITATION.cff``."""
+
+from pathlib import Path
+
+import yaml
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+FILE = "CITATION.cff"
+
+
+def names(authors):
+    """Names as people write them, with "and" before the last."""
+    found = [
+        " ".join(
+            filter(
+                None,
+                (a.get("given-names"), a.get("family-names"), a.get("name")),
+            )
+        )
+        for a in authors
+    ]
+    return (
+        " and ".join([", ".join(found[:-1]), found[-1]])
+        if len(found) > 1
+        else found[0]
+    )
+
+
+def bibtex(cff):
+    """The software, and what it says it is a reproduction of."""
+    year = str(cff["date-released"])[:4]
+    lines = [
+        "@software{spectral_student,",
+        f"  author  = {{{{{names(cff['authors'])}}}}},",
+        f"  title   = {{{cff['title']}}},",
+        f"  version = {{{cff['version']}}},",
+        f"  year    = {{{year}}},",
+    ]
+    if "repository-code" in cff:
+        lines.append(f"  url     = {{{cff['repository-code']}}},")
+    return "\n".join([*lines, "}"])
+
+
+class Citation(SphinxDirective):
+    """A sentence, and the entry for BibTeX."""
+
+    def run(self):
+        """The file's own message stands first."""
+        path = Path(self.env.srcdir, FILE)
+        self.env.note_dependency(str(path))
+        cff = yaml.safe_load(path.read_text())
+        paper = cff["references"][0]
+        told = nodes.paragraph(
+            "", f"{cff['message']} The paper: {names(paper['authors'])}, "
+        )
+        told += [
+            nodes.emphasis("", paper["title"]),
+            nodes.Text(f", {paper['collection-title']}, {paper['year']}."),
+        ]
+        entry = nodes.literal_block(bibtex(cff), bibtex(cff), language="bibtex")
+        return [told, entry]
+
+
+def setup(app):
+    """Register the extension."""
+    app.add_directive("citation", Citation)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
