@@ -9,7 +9,7 @@ SOURCE := $(BUILD)/source
 CHAPTERS := $(wildcard book/*.ipynb)
 EXECUTED := $(CHAPTERS:%=$(SOURCE)/%)
 RESULTS := $(wildcard book/results/*.json) $(wildcard book/bench.json book/coverage.json book/tables.json book/claims.yaml book/verdicts.json)
-PAGES := _config.yml _toc.yml $(wildcard book/*.md) book/references.bib $(wildcard book/_static/*) book/_ext/unique_scripts.py
+PAGES := _config.yml _toc.yml $(wildcard book/*.md) book/references.bib $(wildcard book/_static/*) $(wildcard book/_ext/*.py)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
