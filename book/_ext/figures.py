@@ -257,9 +257,10 @@ class CodeBelow(SphinxPostTransform):
     def run(self):
         """Move what is folded behind the outputs."""
         for folded in list(self.document.findall(HideCodeCellNode)):
-            cell = folded.parent
+            cell = folded.parent  # None where the whole cell is folded
             if (
-                cell.get("nb_element") == "cell_code"
+                cell is not None
+                and cell.get("nb_element") == "cell_code"
                 and cell.index(folded) == 0
                 and len(cell) > 1
             ):
