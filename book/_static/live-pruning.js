@@ -134,7 +134,7 @@ live.mount("pruning", (root, data) => {
       { class: "live-controls" },
       teachers,
       penalties,
-      element("label", { class: "live-choice" }, element("span", {}, "Nodes go by"), order),
+      element("label", { class: "live-choice" }, element("span", { class: "live-name" }, "Nodes go by"), order),
     ),
     element(
       "div",
@@ -336,7 +336,7 @@ live.mount("pruning", (root, data) => {
     const TOP = 44, BOTTOM = 262, RUG = 300;
     const whole = answers(teacher, student, ranked);
     const x = scale(data.ends[0], data.ends[1], LEFT, RIGHT);
-    const most = 1.1 * Math.max(...teacher.answers, ...whole), y = scale(0, most, BOTTOM, TOP);
+    const most = 1.2 * Math.max(...teacher.answers, ...whole), y = scale(0, most, BOTTOM, TOP);
     const curve = (values, role) => svg("path", { class: role, d: path(points.map(x), values.map(y)) });
     const pruned = svg("path", { class: "student" });
     // A drawing of its own within this one cuts off what a pruned student answers beyond the axes.
