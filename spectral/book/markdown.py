@@ -19,6 +19,50 @@ MARKS = {HOLDS: "✔", WITHIN: "◐", NOT: "✘", UNDECIDED: "?", CONFIRMED: "�
 KINDS = {HOLDS: "holds", CONFIRMED: "holds", NOT: "not", REFUTED: "not", UNDECIDED: "undecided"}
 """The classes of boxes, which colour them; within limits is the rest."""
 
+NAMES = {
+    "certificate_rank": "rank correlation of agreement and nodes found",
+    "certified": "teachers found where students agree",
+    "common_found": "teacher nodes that students have in common",
+    "common_of_strangers": "nodes that students of different teachers have in common",
+    "common_size": "nodes that students have in common",
+    "control_ratio": "nodes needed",
+    "critical_ratio": "nodes needed",
+    "curve_distance": "loss beyond the teacher's",
+    "curve_spread": "spread of the curves",
+    "effective_size": "survivors",
+    "gap": "gap in the spectrum",
+    "gap_difference": "gap beyond the control's",
+    "gap_gain": "gap beyond that of frozen eigenvalues",
+    "gap_place": "nodes above the gap, less survivors",
+    "jump_slope": "first step, against the teacher's size",
+    "multiplication_ratio": "multiplications",
+    "narrow_ratio": "nodes needed",
+    "needed_difference": "nodes needed beyond the spectral student's",
+    "needed_size": "nodes needed",
+    "needed_slope": "nodes needed, against the width",
+    "nodes_ratio": "survivors",
+    "nodes_ratios": "survivors",
+    "onset_difference": "nodes needed beyond the teacher's own",
+    "open_path_distance": "distance of open paths from the teacher's",
+    "parameter_ratio": "parameters",
+    "partner_correlation": "correlation of strengths, node by node",
+    "path_distance_to_null": "distance of paths from the teacher's",
+    "path_ratio": "distance of paths from the teacher's",
+    "peer_error": "test error",
+    "peer_found": "teacher nodes found",
+    "peer_nodes": "nodes taken",
+    "pruning_cost": "cost of pruning",
+    "size_slope": "survivors, against the width",
+    "step_cost_ratio": "time of a step",
+    "strength_ratio": "distance of strengths from the teacher's",
+    "test_error_ratio": "test error",
+    "transition_gain": "likelihood of a power law over an exponential",
+}
+"""What quantities of the ledger are called where a reader meets them; of others the name is one already."""
+
+POWER = "of E[y²]"
+"""A unit of errors that is too large for readers: they are told thousandths of it."""
+
 MOST_CELLS = 8
 """Cells that a box names; of more it gives the number, and the page of all claims a table."""
 
@@ -55,7 +99,9 @@ def rows(entries: Sequence[Mapping[str, Any]], chapters: str = "") -> str:
 def headline(entry: Mapping[str, Any]) -> str:
     """What is most worth knowing of a claim: its first number with an interval, and what that is compared with."""
     own = [test for test in entry["tests"] if not test["limit"]] or entry["tests"]
-    test = next((test for test in own if test["cells"] or test["measured"] and len(set(test["measured"])) > 1), own[0])
+    test = next(
+        (test for test in own if test["cells"] or (test["measured"] and len(set(test["measured"])) > 1)), own[0]
+    )
     return f"{named_text(test)}; {test['against']}"
 
 
@@ -68,6 +114,7 @@ def tally_text(entries: Sequence[Mapping[str, Any]], of: str) -> str:
 
 def cells_table(test: Mapping[str, Any]) -> Any:
     """A table of all cells of a test: name, number with its 95 % interval, and the verdict in each."""
+    test = readable(test)
     rows = zip(test["cells"], test["measured"], test["words"], strict=True)
     shown = [(name, _interval(found, test["holds"]), marked(word)) for name, found, word in rows]
     return table(("cell", test["unit"] or "measured", "verdict"), *shown)
@@ -118,6 +165,7 @@ def measured_text(test: Mapping[str, Any]) -> str:
     """
     if test["measured"] is None:
         return "–"
+    test = readable(test)
     unit = f" {test['unit']}" if test["unit"] else ""
     if not test["cells"]:
         return _interval(test["measured"], test["holds"], unit)
@@ -127,8 +175,19 @@ def measured_text(test: Mapping[str, Any]) -> str:
 
 
 def named_text(test: Mapping[str, Any]) -> str:
-    """`measured_text`, and of what: ``effective size: 23.4 nodes [22.5, 24.3]``."""
-    return f"{test['quantity'].replace('_', ' ')}: {measured_text(test)}"
+    """`measured_text`, and of what: ``survivors: 23.4 nodes [22.5, 24.3]``."""
+    return f"{NAMES.get(test['quantity'], test['quantity'].replace('_', ' '))}: {measured_text(test)}"
+
+
+def readable(test: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A test with errors and their bounds in thousandths of E[y^2], as everywhere in the book."""
+    if test["unit"] != POWER:
+        return test
+    measured = test["measured"]
+    if measured is not None:
+        measured = [[1000 * x for x in row] for row in measured] if test["cells"] else [1000 * x for x in measured]
+    bounds = [bound if bound is None else 1000 * bound for bound in test["holds"]]
+    return {**test, "unit": f"thousandths {POWER}", "measured": measured, "holds": bounds}
 
 
 def _interval(measured: Sequence[float], holds: Sequence[float | None], unit: str = "") -> str:
@@ -147,7 +206,7 @@ def _interval(measured: Sequence[float], holds: Sequence[float | None], unit: st
 
 def rule(test: Mapping[str, Any]) -> str:
     """The bounds of a test of an announced claim in words."""
-    return f"{_within(test['holds'])}{' in every cell' if test['cells'] else ''}"
+    return f"{_within(readable(test)['holds'])}{' in every cell' if test['cells'] else ''}"
 
 
 def marked(verdict: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import fields
 from typing import Any
 
 from spectral.book import figures, parameters
-from spectral.book.claims import announced
+from spectral.book.claims import HOLDS, announced
 from spectral.book.figures.recording import record
 from spectral.book.markdown import boxes, measured_text, table, tally_text
 from spectral.book.obtain import Key, obtain, obtain_most, obtain_results, with_settings
@@ -135,12 +135,16 @@ class Page:
     def say_claims(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Hand a ledger to the text: how many claims have which verdict, and of claim "size" what its tests measured.
 
-        The names are ``tally.paper``, ``tally.ours``, and ``size.1``, ``size.2`` and so on.
+        The names are ``tally.paper``, ``tally.ours``, ``size.1``, ``size.2`` and so on, and ``size.3.cells`` for in how
+        many cells the third test of that claim holds, as in ``2 of 3``.
         """
         self.say(**{f"tally.{of}": tally_text(entries, of) for of in ("paper", "ours")})
         for entry in entries:
-            texts = {f"{entry['id']}.{number}": measured_text(test) for number, test in enumerate(entry["tests"], 1)}
-            self.say(**texts)
+            for number, test in enumerate(entry["tests"], 1):
+                self.say(**{f"{entry['id']}.{number}": measured_text(test)})
+                if test["cells"]:
+                    held = f"{test['words'].count(HOLDS)} of {len(test['cells'])}"
+                    self.say(**{f"{entry['id']}.{number}.cells": held})
 
     def show(
         self,

@@ -5,6 +5,7 @@ import pytest
 from spectral.book.claims import CONFIRMED, CONFIRMED_WITHIN, HOLDS, MISSING, NOT, REFUTED, UNDECIDED, WITHIN
 from spectral.book.markdown import (
     MOST_CELLS,
+    NAMES,
     boxes,
     cells_table,
     headline,
@@ -15,6 +16,7 @@ from spectral.book.markdown import (
     table,
     tally_text,
 )
+from spectral.book.quantities import QUANTITIES
 
 TEST = {
     "quantity": "effective_size",
@@ -60,7 +62,7 @@ def test_a_box_says_claim_takeaway_and_number_and_folds_what_was_asked():
         "",
         "Count them.",
         "",
-        "**effective size: 23.4 nodes [22.0, 3.2·10⁻⁴]; the teacher has 20**",
+        "**survivors: 23.4 nodes [22.0, 3.2·10⁻⁴]; the teacher has 20**",
         "",
         "Limits: holds at every width in 1 of 3 cells.",
         "",
@@ -80,7 +82,7 @@ def test_a_box_leaves_out_what_there_is_not():
     """No takeaway, no limits, no number."""
     waiting = TEST | {"measured": None, "sample": "", "verdict": MISSING}
     text = boxes([ENTRY | {"takeaway": "", "limits": [], "verdict": MISSING, "tests": [waiting]}]).data
-    assert "*It has the teacher's size.*\n\n**effective size: –; the teacher has 20**" in text
+    assert "*It has the teacher's size.*\n\n**survivors: –; the teacher has 20**" in text
     assert "- Survivors. **–**; the teacher has 20." in text
     assert ". – not computed yet.\n" in text
     assert "Limits" not in text
@@ -91,10 +93,10 @@ def test_a_box_leaves_out_what_there_is_not():
 
 def test_the_headline_is_the_first_number_that_has_an_interval():
     counted = TEST | {"quantity": "parameter_ratio", "measured": [1.05, 1.05, 1.05], "unit": "times"}
-    assert headline(ENTRY | {"tests": [counted, TEST]}).startswith("effective size: 23.4 nodes [")
-    assert headline(ENTRY | {"tests": [counted, CELLS]}) == "parameter ratio: 1.05 times; the teacher has 20"
+    assert headline(ENTRY | {"tests": [counted, TEST]}).startswith("survivors: 23.4 nodes [")
+    assert headline(ENTRY | {"tests": [counted, CELLS]}) == "parameters: 1.05 times; the teacher has 20"
     several = CELLS | {"limit": ""}
-    assert headline(ENTRY | {"tests": [counted, several]}).startswith("effective size: in 1 of 3 cells; ")
+    assert headline(ENTRY | {"tests": [counted, several]}).startswith("survivors: in 1 of 3 cells; ")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_rows_of_the_first_page_link_to_chapters():
     assert header == "| what is claimed | verdict | measured |"
     assert row == (
         "| It has the teacher's size. ({doc}`chapter 5 </book/05-size>`) | **◐ holds within limits** "
-        "| effective size: 23.4 nodes [22.0,\u00a03.2·10⁻⁴]; the teacher has 20 |"
+        "| survivors: 23.4 nodes [22.0,\u00a03.2·10⁻⁴]; the teacher has 20 |"
     )
 
 
@@ -221,3 +223,18 @@ def test_of_cells_it_is_said_in_how_many_it_holds_and_how_far_they_reach():
     assert measured_text(CELLS | {"unit": "", "words": [NOT] * 3}) == "in 0 of 3 cells; 20.0 to 30.0"
     one = {"measured": [[1.0, 0.5, 1.5]], "cells": ["a"], "words": [HOLDS]}
     assert measured_text(CELLS | one) == "in 1 of 1 cells; 1.00 to 1.00 nodes"
+
+
+def test_errors_are_told_in_thousandths():
+    """Number, interval, bounds and cells."""
+    test = TEST | {"unit": "of E[y²]", "measured": [0.0015, 0.001, 0.002], "holds": [None, 0.005]}
+    assert measured_text(test) == "1.50 thousandths of E[y²] [1.00, 2.00]"
+    assert rule(test) == "at most 5"
+    many = CELLS | {"unit": "of E[y²]", "measured": [[0.0015, 0.001, 0.002]] * 3, "holds": [None, 0.005]}
+    assert measured_text(many) == "in 1 of 3 cells; 1.50 to 1.50 thousandths of E[y²]"
+    assert cells_table(many).data.splitlines()[2] == "| 40 nodes | 1.50 [1.00,\u00a02.00] | ✔ holds |"
+    assert measured_text(test | {"measured": None}) == "–"
+
+
+def test_every_name_is_of_a_quantity():
+    assert set(NAMES) <= set(QUANTITIES)
