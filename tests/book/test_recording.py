@@ -71,6 +71,16 @@ def test_numbers_of_points_bars_and_maps():
     assert half == [("half", "point", "2", "3", "", "")]
 
 
+def test_numbers_of_points_without_intervals():
+    """As of two teachers: values alone."""
+
+    def draw(x):
+        _, ax = plt.subplots()
+        figures.points(ax, x, Interval(np.array([3.0]), np.array([np.nan]), np.array([np.nan])), colour="#000000")
+
+    assert rows(draw, [1]) == [("", "point", "1", "3", "", "")]
+
+
 def test_panels_stand_side_by_side_or_below_each_other():
     shapes = []
 

@@ -135,7 +135,8 @@ def _points(container: ErrorbarContainer) -> Iterator[tuple[Any, ...]]:
     line, _, bars = container
     x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
     along = 0 if container.has_xerr else 1
-    ends = np.array([np.asarray(segment, float)[:, along] for segment in bars[0].get_segments()]).reshape(-1, 2)
+    segments = [np.reshape(segment, (-1, 2)) for segment in bars[0].get_segments()]  # empty where there is no interval
+    ends = np.array([ends[:, along] if len(ends) else (np.nan, np.nan) for ends in segments], float).reshape(-1, 2)
     yield _label(container), "interval of x" if along == 0 else "point", x, y, ends[:, 0], ends[:, 1]
 
 
