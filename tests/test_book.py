@@ -88,6 +88,32 @@ def test_every_figure_has_words(path):
         assert min(figure["smallest"]) >= LEAST, words["figure"]["name"]
 
 
+SET_UP = "Parameters and set-up"
+
+
+@each_chapter
+def test_the_result_comes_first(path):
+    """A box with it, the set-up in one bar, and in a chapter with figures the first of them, before much is said."""
+    cells = nbformat.read(path, 4).cells
+    assert ":::{admonition} In short\n:class: result\n" in cells[0].source
+    first, second = (cell for cell in cells if cell.cell_type == "code" and cell in code(path)[:2])
+    assert {"hide-input"} <= set(first.metadata.tags) & set(second.metadata.tags)
+    assert first.metadata.mystnb.code_prompt_show == SET_UP
+    assert cells.index(second) == cells.index(first) + 1
+    shown = [index for index, cell in enumerate(cells) if "figure" in cell.metadata.get("mystnb", {})]
+    if shown:
+        before = " ".join(cell.source for cell in cells[: shown[0]] if cell.cell_type == "markdown")
+        assert len(before.split()) < 260
+
+
+@each_chapter
+def test_code_that_readers_see_is_short(path):
+    """What is neither folded nor left out fits in the column: 80 characters."""
+    for cell in code(path):
+        if not {"hide-input", "hide-cell", "remove-input", "remove-cell"} & set(cell.metadata.get("tags", [])):
+            assert max(map(len, cell.source.splitlines())) <= 80, cell.id
+
+
 def test_figures_have_names_of_their_own():
     names = [words["figure"]["name"] for path in CHAPTERS for words, _ in drawn(path)]
     assert sorted(set(names)) == sorted(names)
@@ -144,6 +170,46 @@ def test_pages_read_without_a_network(site, name):
         there = (path.parent / target).resolve() if target else path
         assert there.exists(), link
         assert not fragment or there.suffix != ".html" or fragment in read(there).ids, link
+
+
+@each_chapter
+def test_figures_are_shown_with_their_numbers_and_runs(site, path):
+    """In both schemes, for both screens; with a caption that is numbered, and links that lead to something."""
+    page = (site / "book" / f"{path.stem}.html").read_text()
+    runs = (site / "book" / "runs.html").read_text()
+    for words, figure in drawn(path):
+        name = words["figure"]["name"]
+        for screen in ("", "-narrow") if figure["narrow"] else ("",):
+            for scheme in ("", "-dark"):
+                assert (site / "_figures" / f"{name}{screen}{scheme}.svg").exists()
+                assert f"../_figures/{name}{screen}{scheme}.svg" in page
+        shown = page[page.index(f'id="{name}"') :]
+        caption = shown[shown.index("<figcaption>") : shown.index("</figcaption>")]
+        assert 'class="caption-number"' in caption
+        assert f'href="../_figures/{name}.csv"' in caption
+        assert (site / "_figures" / f"{name}.csv").read_text() == figure["numbers"]
+        assert len(figure["numbers"].splitlines()) > 1 or name in WITHOUT_NUMBERS, name
+        assert (f'href="runs.html#of-{name}"' in caption) == (f'id="of-{name}"' in runs) == bool(figure["runs"])
+        assert all(run in runs for run in figure["runs"])
+
+
+WITHOUT_NUMBERS = {"teacher-network"}
+"""Figures that are drawings, of nothing that has a number."""
+
+
+@each_chapter
+def test_the_set_up_is_one_bar(site, path):
+    page = (site / "book" / f"{path.stem}.html").read_text()
+    bar = re.search(rf"(?s)<details[^>]*>\s*<summary[^>]*>(?:(?!</summary>).)*{SET_UP}.*?</details>", page)
+    assert bar
+    assert all(f">{name}<" in bar[0] for name in ("preset", "globals")), "both cells are in it"
+
+
+def test_pages_of_the_package_say_nothing_twice(site):
+    """Fields of named tuples are under their class's "Attributes", and not once more as autodoc names them."""
+    found = sorted((site / "book").glob("api*.html"))
+    assert len(found) >= 9
+    assert [path.name for path in found if "Alias for field number" in path.read_text()] == []
 
 
 def test_numbers_in_the_text_come_from_the_runs(site):
