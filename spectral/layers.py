@@ -36,7 +36,13 @@ from spectral.streams import glorot_uniform
 
 
 class Adjacency(NamedTuple):
-    """The layer as a graph: matrices of shape (I+O, I+O), with a leading E where the layer has members."""
+    """The layer as a graph on its inputs and outputs, in this order.
+
+    Attributes
+    ----------
+    matrix, eigenvectors, eigenvalues:
+        A, Φ and the diagonal Λ, each (I+O, I+O), with a leading E where the layer has members.
+    """
 
     matrix: Tensor
     eigenvectors: Tensor

@@ -37,7 +37,13 @@ ScoreKind = Literal["incoming", "eigenvalue", "product"]
 
 
 class Pair(NamedTuple):
-    """A layer and the layer that reads it through an elementwise activation."""
+    """A layer and the layer that reads it through an elementwise activation.
+
+    Attributes
+    ----------
+    first, second:
+        Both `SpectralLinear` or `torch.nn.Linear`; the nodes are the outputs of the first, and inputs of the second.
+    """
 
     first: Layer
     second: Layer

@@ -31,7 +31,17 @@ _GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # SplitMix64's step
 
 
 class Member(NamedTuple):
-    """One student of a batch: which teacher it learns from, and which trial it is."""
+    """One student of a batch: which teacher it learns from, and which trial it is.
+
+    Attributes
+    ----------
+    seed:
+        Of the experiment: of patterns, starts, and the order of patterns.
+    teacher_seed:
+        Of the teacher; members with the same one have the same teacher.
+    trial:
+        Number among the students of this teacher, from 0.
+    """
 
     seed: int
     teacher_seed: int

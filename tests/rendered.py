@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 def pages() -> list[str]:
     """The pages in the order of the table of contents, without endings: `book/index`, ..."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
+    return [toc["root"], *(page["file"] for chapter in chapters for page in (chapter, *chapter.get("sections", [])))]
 
 
 def build(out: Path) -> Path:

@@ -160,10 +160,59 @@ def test_the_readme_examples_run_and_prune(capsys):
     assert names["model"].score(names["test_x"], names["test_y"]) > 0.96
 
 
+def blocks(page: str) -> list[str]:
+    """The Python of a page of the book."""
+    return re.findall(r"```python\n(.*?)```", (SPECTRAL.parent / "book" / f"{page}.md").read_text(), re.DOTALL)
+
+
+def test_the_quick_start_runs(capsys, monkeypatch, tmp_path):
+    """Its blocks one after the other, as the page says; a run of the book's is read, one's own is kept."""
+    monkeypatch.setenv("SPECTRAL_STORE", str(tmp_path))
+    layer, pruned, network, table, stored, own = blocks("api")
+    names: dict = {}
+    with torch.random.fork_rng():
+        exec(layer, names)
+        assert names["error"] < 1e-3
+        exec(pruned, names)
+        assert capsys.readouterr().out == "3 of 64 nodes are left\n"
+        assert names["layer"].out_features == 3
+        exec(network, names)
+        assert [layer.out_features for layer in names["network"][::2]] == [3, 1]
+        exec(table, names)
+        assert names["found"].nodes == 3
+        assert names["found"].doubt is None
+    exec(stored, names)
+    assert names["result"].alive.shape == (30, 200)
+    assert list(tmp_path.iterdir()) == [], "it was not in the store"
+    exec(own, names)
+    assert capsys.readouterr().out.count("tensor") == 1
+    assert len(list(tmp_path.glob("*.npz"))) == 1
+
+
+def test_public_names_have_entries():
+    """What `spectral` and the README import, and all that a named tuple holds, is told of on the pages."""
+    text = "\n".join(path.read_text() for path in (SPECTRAL.parent / "book").glob("api*.md"))
+    listed = {
+        f"{module}.{name}"
+        for module, names in re.findall(r"automodule:: (\S+)\n +:members: (.*)", text)
+        for name in names.split(", ")
+    } | set(re.findall(r"autoclass:: (\S+)", text))
+    assert {f"{getattr(spectral, name).__module__}.{name}" for name in spectral.__all__} <= listed
+    readme = (SPECTRAL.parent / "README.md").read_text()
+    imported = re.findall(r"^from (spectral\.\S+) import (.*)$", readme, re.MULTILINE)
+    assert {f"{module}.{name}" for module, names in imported for name in names.split(", ")} <= listed
+    for name in listed:
+        module, _, name = name.rpartition(".")
+        found = getattr(importlib.import_module(module), name)
+        for field in getattr(found, "_fields", ()):
+            _, _, attributes = found.__doc__.partition("Attributes\n")
+            assert re.search(rf"^ +(\w+, )*{field}(, \w+)*:$", attributes, re.MULTILINE), f"{module}.{name}: {field}"
+
+
 def test_the_recipe_for_other_architectures_prunes_what_scores_least():
-    """As the API page has it: a network with a branch, which is no sequence."""
+    """As the page of `spectral.apply` has it: a network with a branch, which is no sequence."""
     pytest.importorskip("torch_pruning")
-    (recipe,) = re.findall(r"```python\n(.*?)```", (SPECTRAL.parent / "book" / "api.md").read_text(), re.DOTALL)
+    (recipe,) = blocks("api-apply")
     names: dict = {}
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Torch-Pruning's own

@@ -47,7 +47,17 @@ NetworkScore = Literal["incoming", "product"]
 
 
 class Hidden(NamedTuple):
-    """A layer of hidden nodes: its name, what stands between it and the next layer, and that layer with its name."""
+    """A layer of hidden nodes, and what reads it.
+
+    Attributes
+    ----------
+    name, first:
+        The layer's name in the network, and the layer.
+    between:
+        What stands between it and the next layer: activation, batch normalisation, dropout.
+    second, reader:
+        The next layer, and its name.
+    """
 
     name: str
     first: Layer
@@ -57,10 +67,18 @@ class Hidden(NamedTuple):
 
 
 class Pruned(NamedTuple):
-    """The smaller network; of each layer the nodes that are left, as indices of those that there were; what it costs.
+    """A smaller network, and what it costs.
 
-    That is the mean squared change of the outputs over the given patterns, in the unit of the outputs squared; None if
-    no patterns were given. And the optimiser that goes on with the smaller network; None if none was given.
+    Attributes
+    ----------
+    model:
+        The network.
+    kept:
+        By name of a layer the nodes that are left, as indices of those that there were, (h',).
+    change:
+        Mean squared change of the outputs over the given patterns, in their unit squared; None if none were given.
+    optimiser:
+        One that goes on with the smaller network; None if none was given.
     """
 
     model: nn.Sequential

@@ -26,7 +26,15 @@ FLOOR = 1e-9
 
 
 class Left(NamedTuple):
-    """Which nodes are left, bool (h,), and what reads them then: weights (C, h), zero for nodes that went, and bias."""
+    """What is left when nodes have gone.
+
+    Attributes
+    ----------
+    keep:
+        Which nodes are left, bool (h,).
+    weight, bias:
+        What reads them then, (C, h) and (C,); the weights of nodes that went are zero.
+    """
 
     keep: Tensor
     weight: Tensor

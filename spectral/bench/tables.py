@@ -33,7 +33,15 @@ Rows = list[tuple[str, ...]]
 
 
 class Table(NamedTuple):
-    """A table as text: what it shows and in which units, its header, its rows."""
+    """A table as text.
+
+    Attributes
+    ----------
+    title:
+        What it shows and in which units.
+    header, rows:
+        The columns' names, and the cells.
+    """
 
     title: str
     header: tuple[str, ...]

@@ -27,7 +27,19 @@ CERTAIN, FOUND = 0.9, 0.95
 
 
 class Group(NamedTuple):
-    """The K students of one teacher: weights (K, h_S, d), scores (K, h_S), the teacher's own weights (h_T, d)."""
+    """The K students of one teacher.
+
+    Attributes
+    ----------
+    first:
+        Weights of their first layers, (K, h_S, d).
+    product:
+        Their scores, (K, h_S).
+    teacher:
+        The teacher's own weights, (h_T, d).
+    signed:
+        Whether a node and its negative are different nodes, as they are with relu.
+    """
 
     first: Tensor
     product: Tensor

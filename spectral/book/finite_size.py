@@ -110,7 +110,17 @@ def collapse_quality(chosen: Sequence[Setting], threshold: float = THRESHOLD) ->
 
 
 class Fit(NamedTuple):
-    """A collapse: the best parameters (c, a, b), their S, and why they are refused (else empty)."""
+    """A collapse.
+
+    Attributes
+    ----------
+    parameters:
+        The best (c, a, b).
+    quality:
+        Their S, about 1 for a good collapse.
+    refused:
+        Why they are refused; else empty.
+    """
 
     parameters: Interval
     quality: Interval

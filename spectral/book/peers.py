@@ -41,9 +41,18 @@ WORDS = {
 
 
 class Ladder(NamedTuple):
-    """What a way has on its rungs of `nodes` (N,): errors in units of E[y^2], teacher nodes found, which attempt it is.
+    """What a way has on its rungs.
 
-    For each teacher, (T, N).
+    Attributes
+    ----------
+    nodes:
+        Sizes of the rungs, (N,).
+    validation, test:
+        Errors in units of E[y^2], for each teacher (T, N).
+    found:
+        Teacher nodes found, (T, N).
+    attempt:
+        Which attempt of the way it is, (T, N).
     """
 
     nodes: np.ndarray

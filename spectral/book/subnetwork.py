@@ -38,7 +38,15 @@ KINDS = ("partner", "duplicate", "mixture", "other")
 
 
 class Network(NamedTuple):
-    """Weights of E networks, `first` (E, h, d) and `second` (E, m, h), and which nodes are left, `alive` (E, h)."""
+    """E networks.
+
+    Attributes
+    ----------
+    first, second:
+        Their weights, (E, h, d) and (E, m, h).
+    alive:
+        Which nodes are left, bool (E, h).
+    """
 
     first: Tensor
     second: Tensor
@@ -58,9 +66,16 @@ def whole(teacher: Teacher) -> Network:
 
 
 class Compared(NamedTuple):
-    """Students beside their teachers: the members compared, what they learned, and all networks by role.
+    """Students beside their teachers.
 
-    Besides the students' roles there are "teacher" and "other", for each member another random teacher.
+    Attributes
+    ----------
+    sample:
+        The members compared.
+    task:
+        What they learned.
+    networks:
+        All networks by role: the students', "teacher", and "other", for each member another random teacher.
     """
 
     sample: Sample

@@ -21,9 +21,16 @@ from spectral.measures import match_teacher
 
 
 class Nodes(NamedTuple):
-    """The nodes of E networks: strengths (E, h) by name, which live (E, h), and who is a teacher node's partner.
+    """The nodes of E networks.
 
-    `partner` (E, h_T) holds their indices, -1 where there is none.
+    Attributes
+    ----------
+    strengths:
+        By name, (E, h).
+    alive:
+        Which live, bool (E, h).
+    partner:
+        Who is a teacher node's partner, indices (E, h_T); -1 where there is none.
     """
 
     strengths: dict[str, Tensor]

@@ -45,7 +45,15 @@ from spectral.stats.rise import at
 
 
 class Setting(NamedTuple):
-    """Growth of the error, (T, K, N), of students whose teachers have `size` nodes and `dim` inputs."""
+    """Growth of the error of students of one kind.
+
+    Attributes
+    ----------
+    size, dim:
+        Nodes and inputs of their teachers.
+    grown:
+        The growth, (T, K, N).
+    """
 
     size: int
     dim: int
@@ -147,9 +155,15 @@ def relative_curve(setting: Setting, most: float = 1.5) -> tuple[np.ndarray, Int
 
 
 class Collapsed(NamedTuple):
-    """Mean curves at equal n/n_c (groups, len(SHAPE)), their differences from the mean of all, and how far apart.
+    """Mean curves of several groups at equal n/n_c.
 
-    The last is the standard deviation between curves, root mean square over `SHAPE`; nan for a single curve.
+    Attributes
+    ----------
+    curves, residuals:
+        The curves, and their differences from the mean of all, (groups, len(SHAPE)).
+    spread:
+        How far apart they are: the standard deviation between curves, root mean square over `SHAPE`; nan for a single
+        curve.
     """
 
     curves: Interval
@@ -204,9 +218,16 @@ def found(results: Results, chosen: Sequence[Experiment]) -> Interval:
 
 
 class Narrow(NamedTuple):
-    """Networks of few nodes beside a student: their widths (N,) and errors; n_c, and the student's error with n_c.
+    """Networks of few nodes beside a student.
 
-    And the number of nodes with which they reach that error; see `spectral.book.transition.narrow_width`.
+    Attributes
+    ----------
+    widths, errors:
+        Their widths (N,), and their errors.
+    needed, error:
+        n_c, and the student's error with n_c.
+    reached:
+        The number of nodes with which they reach that error; see `spectral.book.transition.narrow_width`.
     """
 
     widths: np.ndarray

@@ -199,7 +199,17 @@ class Plan:
 
 
 class Recorded(NamedTuple):
-    """What a loop hands back: errors (R, 3, E), scores and, of a traced training, eigenvalues (S, E, h_S)."""
+    """What a loop hands back.
+
+    Attributes
+    ----------
+    errors:
+        On training, validation and test patterns, (R, 3, E).
+    scores:
+        Norms of the incoming weights, (S, E, h_S).
+    eigenvalues:
+        The same of a traced training, (S, E, h_S); else None.
+    """
 
     errors: Tensor
     scores: Tensor

@@ -117,7 +117,15 @@ def _is(value: Any, wanted: Any) -> bool:
 
 
 class Sample(NamedTuple):
-    """The members that several results can be compared by: their indices, teacher by teacher, and how many of what."""
+    """The members that several results can be compared by.
+
+    Attributes
+    ----------
+    members:
+        Their indices, teacher by teacher.
+    teachers, trials:
+        T, and K of each teacher.
+    """
 
     members: list[int]
     teachers: int
