@@ -155,7 +155,7 @@ def side_by_side(teacher: Network, student: Network, nodes: Identified, member: 
     """One teacher and what is left of its student: nodes in the same order, incoming weights of norm 1.
 
     Teacher nodes come by the norm of what they send, the strongest first, and the student's in the order of their
-    partners, then the surplus. The student's nodes of the second layer, of which it needs as many as the teacher or
+    partners, then the others. The student's nodes of the second layer, of which it needs as many as the teacher or
     more, are paired with the teacher's by what they receive; others are not shown.
     """
     first, second = unit_rows(teacher.first[member], teacher.second[member])
@@ -163,7 +163,7 @@ def side_by_side(teacher: Network, student: Network, nodes: Identified, member: 
     strongest = second.norm(dim=0).argsort(descending=True)
     partners = nodes.pairs.student[member, strongest]
     paired, partners = strongest[partners >= 0], partners[partners >= 0]
-    surplus = nodes.surplus[member].index_fill(0, partners, False)  # a partner need not be alike
+    others = student.alive[member].index_fill(0, partners, False)  # a partner need not be alike
     order = match_teacher(second[None, :, paired], own_second[None, :, partners]).student[0]
-    shown = torch.cat([partners, surplus.nonzero().flatten()])
+    shown = torch.cat([partners, others.nonzero().flatten()])
     return (first[strongest], second[:, strongest]), (own_first[shown], own_second[order][:, shown])

@@ -28,22 +28,30 @@ def matrix(ax: Axes, values: ArrayLike, title: str, *, limit: float | None = Non
 
 
 def network(
-    ax: Axes, weights: Sequence[ArrayLike], labels: Sequence[str], *, places: Sequence[int] | None = None
+    ax: Axes,
+    weights: Sequence[ArrayLike],
+    labels: Sequence[str],
+    *,
+    places: Sequence[int] | None = None,
+    least: float = 0.0,
 ) -> None:
     """A layered network: one column of nodes a layer, edges as wide and opaque as their weight, coloured by sign.
 
     `weights` holds the matrices (outputs, inputs) from left to right; `labels` names the columns. Nodes are spread
     evenly over as many `places` as their column has, from the top (default: as there are nodes): so that networks of
-    different sizes can be drawn with the same nodes at the same heights.
+    different sizes can be drawn with the same nodes at the same heights. Edges below `least` of the strongest of their
+    layer are left out.
     """
     matrices = [np.asarray(w) for w in weights]
     sizes = [matrices[0].shape[1], *(w.shape[0] for w in matrices)]
     heights = [np.linspace(1, 0, p + 2)[1 : n + 1] for n, p in zip(sizes, places or sizes, strict=True)]
     for layer, w in enumerate(matrices):
         strength = np.abs(w) / max(np.abs(w).max(), 1e-30)
-        ends = [[(layer, y0), (layer + 1, y1)] for y1 in heights[layer + 1] for y0 in heights[layer]]
-        colours = np.where(w.ravel() > 0, POSITIVE, NEGATIVE)
-        ax.add_collection(LineCollection(ends, colors=colours, linewidths=2 * strength.ravel(), alpha=strength.ravel()))
+        ends = np.array([[(layer, y0), (layer + 1, y1)] for y1 in heights[layer + 1] for y0 in heights[layer]])
+        shown = (strength >= least).ravel()
+        strength = strength.ravel()[shown]
+        colours = np.where(w.ravel()[shown] > 0, POSITIVE, NEGATIVE)
+        ax.add_collection(LineCollection(list(ends[shown]), colors=colours, linewidths=2 * strength, alpha=strength))
     for layer, ys in enumerate(heights):
         ax.scatter(np.full(len(ys), layer), ys, s=30, color="white", edgecolor="black", zorder=3)
     ax.set_xticks(range(len(sizes)), labels)
