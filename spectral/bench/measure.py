@@ -179,6 +179,26 @@ def grid_cost(grid: Iterable[Experiment], store: Store) -> dict[str, Any]:
     return {"students": students, "peak_memory_mib": memory, "machines": sorted(machines)}
 
 
+def stored_costs(chosen: Iterable[Experiment], store: Store) -> dict[Experiment, dict[str, float]]:
+    """What stored results say that they cost, of each of the `chosen` experiments that is there.
+
+    That is "students", how many were trained, their "cpu_seconds", and "peak_memory_mib", of the process. Where members
+    have a ladder of sizes, its trainings are in their time.
+    """
+    found = {}
+    for experiment in chosen:
+        try:
+            said = store.provenance(experiment.config.hash())
+        except (KeyError, DamagedResult):
+            continue
+        found[experiment] = {
+            "students": len(experiment.config.members),
+            "cpu_seconds": said["cpu_seconds"],
+            "peak_memory_mib": said["peak_memory_mib"] or 0,
+        }
+    return found
+
+
 def _machine(config: ExperimentConfig) -> dict[str, Any]:
     described = describe(config) | revision()
     names = ("machine", "device", "torch", "numba", "python", "numpy", "engine", "date", "git", "dirty")

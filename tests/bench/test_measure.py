@@ -39,7 +39,11 @@ def test_grid_cost_adds_what_the_store_says(tmp_path, small):
     }
     assert found["peak_memory_mib"] == 300
     assert found["machines"] == ["AMD EPYC, 2 cores"]
+    costs = bench.stored_costs(grid, store)
+    assert [*costs] == grid[:3]
+    assert costs[grid[1]] == {"students": 3, "cpu_seconds": 24.0, "peak_memory_mib": 200}
     (store.local / f"{grid[0].config.hash()}.json").write_text("{}")
+    assert [*bench.stored_costs(grid, store)] == grid[1:3]
     assert bench.grid_cost(grid, store)["students"]["spectral"]["there"] == 1
 
 

@@ -107,6 +107,14 @@ def test_errors_share_their_axes(drawn):
     assert drawn()[1].get_xlabel() == "student width $h_S$"
 
 
+def test_students_cost_seconds_by_their_nodes(drawn):
+    cost.students({"spectral": {10: 1.0, 1_000: 4.0}, "matched": {10: 1.2, 1_000: 44.0}})
+    (ax,) = drawn()
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[1.0, 4.0], [1.2, 44.0]]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["10", "1,000"]
+    assert legend() == labels("spectral", "matched")
+
+
 def test_cost_against_sizes_has_medians_with_their_range(drawn):
     some = [{"low": 1.0, "median": 2.0, "high": 4.0}, {"low": 3.0, "median": 5.0, "high": 6.0}]
     sizes = {"members": [1, 30], "widths": [60, 1_000], "members_width": 200, "widths_members": 30}

@@ -5,17 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
 from spectral.book.figures.drawing import legend_below, reference
-from spectral.book.figures.style import ROLES, axes_of, size_colours
+from spectral.book.figures.style import COLUMN, ROLES, axes_of, size_colours
 
 Costs = Sequence[Mapping[str, float]]
 """Median and range, for each size."""
 
 _MARKERS = "os^Dv"
+
+
+def students(seconds: Mapping[str, Mapping[int, float]]) -> None:
+    """Seconds of a student's training against its nodes, both logarithmic, a line for each role."""
+    figure, ax = plt.subplots(figsize=(COLUMN, 4.4))
+    for role, by_width in seconds.items():
+        style = ROLES[role]
+        ax.plot(
+            [*by_width], [*by_width.values()], color=style.colour, linestyle=style.line, marker="o", label=style.label
+        )
+    ax.set(xscale="log", yscale="log", xlabel="student width $h_S$", ylabel="seconds of one core, a student")
+    _sizes_below(ax, sorted({width for by_width in seconds.values() for width in by_width}))
+    _plain_logarithms(ax)
+    legend_below(figure, ax)
 
 
 def rates(widths: Sequence[int], rate: Mapping[str, Any]) -> None:
@@ -46,9 +61,7 @@ def against_sizes(sizes: Mapping[str, Any], costs: Mapping[str, Costs]) -> None:
         _sizes_below(ax, sizes[axis])
     axes[0].set_ylim(bottom=0)
     axes[1].set_yscale("log")
-    axes[1].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes[1].yaxis.set_major_formatter("{x:g}")
-    axes[1].yaxis.set_minor_locator(NullLocator())
+    _plain_logarithms(axes[1])
 
 
 def _medians(ax: Axes, sizes: Sequence[int], measured: Costs, colour: str, marker: str, label: str = "") -> None:
@@ -58,5 +71,12 @@ def _medians(ax: Axes, sizes: Sequence[int], measured: Costs, colour: str, marke
 
 
 def _sizes_below(ax: Axes, sizes: Sequence[int]) -> None:
-    ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    ax.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45)
     ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _plain_logarithms(ax: Axes) -> None:
+    """Numbers without exponents at 1, 2 and 5 of every decade, upwards."""
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_locator(NullLocator())
