@@ -20,7 +20,9 @@ live.mount("threshold", (root, data) => {
     low + (Math.log(value / from) / Math.log(to / from)) * (high - low);
   const line = (x1, y1, x2, y2, of) => svg("line", { x1, y1, x2, y2, class: of });
   const text = (x, y, of, ...words) => svg("text", { x, y, class: of }, ...words);
-  const move = (one, attributes) => Object.entries(attributes).forEach(([name, value]) => one.setAttribute(name, value));
+  const move = (one, attributes) => {
+    for (const [name, value] of Object.entries(attributes)) one.setAttribute(name, value);
+  };
 
   // ---- Counts ------------------------------------------------------------------------------------------------------
 
@@ -40,7 +42,7 @@ live.mount("threshold", (root, data) => {
   const instance = (live.instances = (live.instances ?? 0) + 1);
 
   function slider(what, count, label, after) {
-    const shown = element("output", {});
+    const shown = element("span", {}); // an <output> would be announced beside the slider's own words
     const input = element("input", {
       type: "range",
       min: 0,
@@ -54,8 +56,8 @@ live.mount("threshold", (root, data) => {
       input.setAttribute("aria-valuetext", words);
       shown.textContent = words;
     };
-    const whole = element("label", { class: `live-slide ${what}` }, element("span", {}, `${label}: `, shown, after), input);
-    return { whole, input, say };
+    const words = element("span", {}, `${label}: `, shown, after);
+    return { whole: element("label", { class: `live-slide ${what}` }, words, input), input, say };
   }
 
   const reason = element("span", { class: "live-reason" });
@@ -81,10 +83,8 @@ live.mount("threshold", (root, data) => {
 
   // ---- One kind of students: its scores, and its nodes -------------------------------------------------------------
 
-  const FACET = { width: 170, left: 34, right: 164, top: 44, bottom: 150 };
+  const FACET = { width: 170, left: 36, right: 164, top: 44, bottom: 150 };
   const height = logarithmic(thresholds[0], 1, FACET.bottom, FACET.top);
-  const LOWEST = 0.75 * thresholds[0]; // the line at the lowest threshold still stands above the axis
-
   function facet(student) {
     const { left, right, top, bottom } = FACET;
     const above = svg("path", { class: "above" }), below = svg("path", { class: "below" });
@@ -93,9 +93,10 @@ live.mount("threshold", (root, data) => {
     const bar = svg("g", { class: "bar" }, line(left, 0, right + 3, 0, ""), svg("circle", { cx: right + 1, r: 4 }));
     const grip = svg("rect", { x: left, y: -14, width: right - left + 6, height: 28, class: "grip" });
     bar.append(grip);
-    const count = svg("tspan", { class: "count" }), of = svg("tspan", {}), ranks = text((left + right) / 2, bottom + 13, "middle quiet");
-    const ends = range(data.inputs).map((index) => [place(index, data.inputs), bottom + 27]);
-    const seconds = range(data.second).map((index) => [place(index, data.second), bottom + 87]);
+    const count = svg("tspan", { class: "count" }), of = svg("tspan", {});
+    const ranks = text((left + right) / 2, bottom + 13, "middle quiet");
+    const ends = range(data.inputs).map((index) => [end(index, data.inputs), bottom + 27]);
+    const seconds = range(data.second).map((index) => [end(index, data.second), bottom + 87]);
     const drawn = svg(
       "svg",
       { viewBox: `0 0 ${FACET.width} ${bottom + 92}`, role: "img", class: student.role },
@@ -117,6 +118,7 @@ live.mount("threshold", (root, data) => {
     );
     drawn.addEventListener("pointerdown", (event) => {
       if (event.pointerType !== "mouse" && event.target !== grip) return; // a finger beside the line scrolls the page
+      if (event.target !== grip && outside(event, drawn)) return;
       drawn.setPointerCapture(event.pointerId);
       drag(event, drawn);
     });
@@ -126,7 +128,7 @@ live.mount("threshold", (root, data) => {
       drawn,
       show(nodes, counts, kept) {
         const x = (rank) => left + (rank / nodes) * (right - left);
-        drawn.setAttribute("aria-label", `${student.label}: ${kept} of ${nodes} nodes have a score above the threshold`);
+        drawn.setAttribute("aria-label", `${student.label}: ${kept} of ${nodes} nodes are above the threshold`);
         count.textContent = written(kept);
         of.textContent = ` of ${written(nodes)}`;
         ranks.textContent = `${written(nodes)} nodes, sorted`;
@@ -148,7 +150,7 @@ live.mount("threshold", (root, data) => {
       },
     };
 
-    function place(index, of) {
+    function end(index, of) {
       return round(left + ((index + 0.5) / of) * (right - left));
     }
 
@@ -157,22 +159,31 @@ live.mount("threshold", (root, data) => {
     }
   }
 
-  // The outline of the bars of some ranks. Nodes of one step are drawn in the middle of it.
+  // The bars of some ranks, with gaps between them if there is room. Nodes of one step are drawn in the middle of it.
   function bars(counts, x, from, to) {
+    const wide = x(1) - x(0), gap = wide > 2.5 ? 0.15 * wide : 0;
     let rank = 0, path = "";
     counts.forEach((count, step) => {
       const [low, high] = [Math.max(rank, from), Math.min((rank += count), to)];
       if (low >= high) return;
       const upper = thresholds[thresholds.length - step] ?? 1, lower = thresholds[thresholds.length - step - 1];
       const y = round(height(Math.sqrt(upper * lower)));
-      path += `M${round(x(low))} ${FACET.bottom}V${y}H${round(x(high))}V${FACET.bottom}Z`;
+      const each = gap ? 1 : high - low; // without gaps a step is one piece
+      for (let at = low; at < high; at += each)
+        path += `M${round(x(at) + gap)} ${FACET.bottom}V${y}H${round(x(at + each) - gap)}V${FACET.bottom}Z`;
     });
     return path;
   }
 
-  function drag(event, drawn) {
+  function place(event, drawn) {
     const box = drawn.getBoundingClientRect();
-    const y = ((event.clientY - box.top) / box.width) * FACET.width;
+    return ((event.clientY - box.top) / box.width) * FACET.width;
+  }
+
+  const outside = (event, drawn) => place(event, drawn) < FACET.top || place(event, drawn) > FACET.bottom;
+
+  function drag(event, drawn) {
+    const y = place(event, drawn);
     const distance = (index) => Math.abs(height(thresholds[index]) - y);
     const nearest = range(data.offered).reduce((best, index) => (distance(index) < distance(best) ? index : best));
     choose({ threshold: nearest });
@@ -181,7 +192,7 @@ live.mount("threshold", (root, data) => {
   // ---- Sizes against widths ----------------------------------------------------------------------------------------
 
   function againstWidth() {
-    const LEFT = 70, RIGHT = 264, TOP = 42, BOTTOM = 230;
+    const LEFT = 70, RIGHT = 258, TOP = 42, BOTTOM = 230;
     const widest = widths.at(-1), least = Math.min(widths[0], data.teacher) / 2;
     const x = logarithmic(widths[0], widest, LEFT + 8, RIGHT), y = logarithmic(least, widest, BOTTOM, TOP);
     let free = Infinity; // numbers that would touch the next one are left out
@@ -197,13 +208,22 @@ live.mount("threshold", (root, data) => {
     const parts = students.map((student) => ({
       mean: svg("path", { class: `mean ${student.role}` }),
       points: widths.map(() => svg("circle", { class: `point ${student.role}` })),
-      label: text(RIGHT + 12, 0, "", brief(student)),
+      label: svg(
+        "g",
+        {},
+        svg("circle", { cx: RIGHT + 16, cy: 0, r: 3.5, class: `point ${student.role}` }),
+        text(RIGHT + 24, 4, "", brief(student)),
+      ),
     }));
     const drawn = svg(
       "svg",
-      { viewBox: `0 0 360 ${BOTTOM + 38}`, role: "img", "aria-label": "Nodes above the threshold against the student's width" },
+      {
+        viewBox: `0 0 360 ${BOTTOM + 38}`,
+        role: "img",
+        "aria-label": "Nodes above the threshold against the student’s width",
+      },
       text(0, 10, "strong", "nodes above the line, against width"),
-      text(0, 26, "quiet", `points: these students; lines: means of ${data.members}`),
+      text(0, 26, "quiet", `points: these students; lines: means over ${data.members} students`),
       line(LEFT, TOP, LEFT, BOTTOM, "axis"),
       line(LEFT, BOTTOM, RIGHT, BOTTOM, "axis"),
       ...under,
@@ -213,7 +233,7 @@ live.mount("threshold", (root, data) => {
         line(LEFT - 4, y(value), LEFT, y(value), "axis"),
       ]),
       line(x(widths[0]), y(widths[0]), x(widest), y(widest), "faint"),
-      text(RIGHT + 12, TOP + 4, "quiet", "all nodes"),
+      text(RIGHT + 24, TOP + 4, "quiet", "all nodes"),
       line(LEFT, y(data.teacher), RIGHT, y(data.teacher), "teacher"),
       text(LEFT - 8, y(data.teacher) + 4, "end strong", `teacher ${data.teacher}`),
       guide,
@@ -228,11 +248,12 @@ live.mount("threshold", (root, data) => {
       const ends = parts.map((part, index) => {
         const at = (width, of) => ({ ...chosen, width, ...of });
         const means = widths.map((_, width) => inside(mean(students[index], at(width))));
-        part.mean.setAttribute("d", means.map((value, width) => `${width ? "L" : "M"}${round(x(widths[width]))} ${value}`).join(""));
+        const path = means.map((value, width) => `${width ? "L" : "M"}${round(x(widths[width]))} ${value}`);
+        part.mean.setAttribute("d", path.join(""));
         part.points.forEach((point, width) => {
           const current = width === chosen.width;
           const cy = inside(size(students[index], "one", at(width)));
-          const aside = (index - (students.length - 1) / 2) * (current ? 3 : 1.5); // none hides another
+          const aside = (index - (students.length - 1) / 2) * (current ? 4 : 1.5); // none hides another
           move(point, { cx: round(x(widths[width]) + aside), cy, r: current ? 5 : 2 });
           point.classList.toggle("current", current);
         });
@@ -245,7 +266,7 @@ live.mount("threshold", (root, data) => {
       const over = Math.max(0, room.at(-1) - (BOTTOM - 4));
       ends.forEach(([, part], index) => {
         const at = round(room[index] - over);
-        move(part.label, { y: at + 4 });
+        move(part.label, { transform: `translate(0 ${at})` });
       });
     }
 
@@ -282,7 +303,9 @@ live.mount("threshold", (root, data) => {
     lead.textContent =
       `Every bar is a node’s score, the ${SCORES[score]}, as a part of its student’s largest. Nodes above the line ` +
       "count, and those below it fade. Drag it.";
-    students.forEach((student, index) => facets[index].show(nodes, steps(student, "one", chosen), counts[student.role]));
+    students.forEach((student, index) => {
+      facets[index].show(nodes, steps(student, "one", chosen), counts[student.role]);
+    });
     against.show();
     tell(nodes, counts);
   }
