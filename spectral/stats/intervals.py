@@ -88,14 +88,16 @@ class Interval:
     def __format__(self, spec: str) -> str:
         """Value and interval, as in ``21.0 [18.5, 23.5]``; the value alone where it has none, a dash for neither.
 
-        `spec` formats each number, as in ``.1f``; zero has no sign.
+        `spec` formats each number, as in ``.1f``; zero has no sign. An interval that in these digits is its value says
+        nothing, and is left out.
         """
         spec = f"z{spec or '.3g'}"
         if np.isnan(self.value):
             return "–"
-        if np.isnan(self.low) or np.isnan(self.high):
-            return f"{self.value:{spec}}"
-        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+        value, low, high = (f"{number:{spec}}" for number in (self.value, self.low, self.high))
+        if np.isnan(self.low) or np.isnan(self.high) or low == value == high:
+            return value
+        return f"{value} [{low}, {high}]"
 
 
 def stack(intervals: Sequence[Interval]) -> Interval:

@@ -369,6 +369,8 @@ def test_what_is_no_share():
 
 def test_intervals_in_words():
     assert f"{Interval(21.04, 18.46, 23.51):.1f}" == "21.0 [18.5, 23.5]"
+    assert f"{Interval(20.02, 19.98, 20.04):.1f}" == "20.0"  # in these digits the interval says nothing
+    assert f"{Interval(20.02, 19.98, 20.04):.2f}" == "20.02 [19.98, 20.04]"
     assert f"{Interval(1.234, NAN, NAN):.1f}" == "1.2"
     assert f"{Interval(1.234, 1.0, NAN):.1f}" == "1.2"
     assert f"{Interval(NAN, NAN, NAN):.1f}" == "–"
