@@ -307,15 +307,16 @@ live.mount("threshold", (root, data) => {
       facets[index].show(nodes, steps(student, "one", chosen), counts[student.role]);
     });
     against.show();
-    tell(nodes, counts);
+    tell(nodes, counts, means);
   }
 
-  function tell(nodes, counts) {
+  function tell(nodes, counts, means) {
     const each = (say) => listed(students.map((student, index) => `${brief(student)} ${say(student, index)}`));
     counted.replaceChildren(
       element("b", {}, `${written(nodes)} nodes wide: `),
       each((student, index) => `${index ? "" : "keeps "}${written(counts[student.role])}`),
-      `; the teacher has ${data.teacher}.`,
+      `; the teacher has ${data.teacher}. `,
+      `Means over ${data.members} such students are ${listed(Object.values(means).map((value) => value.toFixed(1)))}.`,
     );
     const at = (student, threshold) => size(student, "one", { ...chosen, threshold });
     const [low, high] = [0.001, 0.1].map((value) => thresholds.indexOf(value));

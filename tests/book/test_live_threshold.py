@@ -248,9 +248,11 @@ def test_what_it_says(page, data, grid, address):  # noqa: F811
         def size(role, value=0.05, score="incoming"):
             return int(effective_size(grid[role, 200].by(score), value)[0])
 
+        means = [f"{effective_size(grid[role, 200].scores).double().mean():.1f}" for role in threshold.KINDS]
         assert kept == (
             f"200 nodes wide: spectral keeps {size('spectral')}, group lasso {size('lasso')}, "
-            f"same settings {size('matched')} and published {size('published')}; the teacher has 20."
+            f"same settings {size('matched')} and published {size('published')}; the teacher has 20. "
+            f"Means over 30 such students are {', '.join(means[:-1])} and {means[-1]}."
         )
         assert f"same settings falls from {size('matched', 0.001)} to {size('matched', 0.1)}" in moved
         assert f"group lasso stays at {size('lasso', 0.1)}" in moved
