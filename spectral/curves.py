@@ -29,10 +29,12 @@ def growth(sweep: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If `sweep` has not two axes, or an error without any node, E[y^2], is not above zero.
+        If `sweep` has not two axes, or no member; if an error is not finite, or one without any node, E[y^2], is not
+        above zero.
     """
-    if sweep.ndim != 2 or sweep.shape[1] < 2:
+    if sweep.ndim != 2 or sweep.shape[0] < 1 or sweep.shape[1] < 2:
         raise ValueError(f"sweep must be of shape (E, h + 1), the error with 0 to h nodes; got {tuple(sweep.shape)}")
+    check_finite(sweep, "sweep")
     if not (sweep[:, 0] > 0).all():
         raise ValueError("the error without any node, E[y^2], must be above zero: a teacher that says nothing else")
     return (sweep - sweep[:, -1:]) / sweep[:, :1]
@@ -61,8 +63,21 @@ def onset(sweep: Tensor, tolerance: float = 0.001) -> Tensor:
 
 
 def crossing(grown: Tensor, tolerance: float) -> Tensor:
-    """The same of what is a growth already, (..., h + 1) to (...)."""
+    """The same of what is a growth already, (..., h + 1) to (...); errors of both kinds as in `onset` and `growth`."""
+    check_tolerance(tolerance)
+    check_finite(grown, "grown")
     return ((grown >= tolerance) * torch.arange(1, grown.shape[-1] + 1, device=grown.device)).amax(-1)
+
+
+def check_finite(values: Tensor, name: str) -> None:
+    """Raise ValueError, with its first place, if a value is not finite: a comparison would take NaN for no growth."""
+    wrong = (~torch.isfinite(values)).nonzero()
+    if len(wrong):
+        place = tuple(wrong[0].tolist())
+        raise ValueError(
+            f"{name} must be finite; {len(wrong)} of {values.numel()} values are not, the first {values[place].item()} "
+            f"at {place} (member, nodes kept): did the training diverge?"
+        )
 
 
 def check_tolerance(tolerance: float) -> None:

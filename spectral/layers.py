@@ -50,7 +50,11 @@ class Adjacency(NamedTuple):
 
 
 class CheckedModule(nn.Module):
-    """A module that refuses a state of other shapes as a whole, before anything is overwritten."""
+    """A module that refuses a state of other shapes as a whole, before anything is overwritten.
+
+    So it does where its own `load_state_dict` is called. Inside another module PyTorch goes from part to part, and says
+    at the end which did not fit; parts before and after have been overwritten then, as of any other module.
+    """
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As in `torch.nn.Module`; raises RuntimeError with both shapes if a tensor does not fit."""
@@ -72,13 +76,13 @@ class SpectralLinear(CheckedModule):
     ----------
     in_features, out_features:
         I and O, each at least 1.
+    bias:
+        Whether outputs have a bias (the paper's have none). Third, as in `torch.nn.Linear`.
     members:
         None for one layer; E for a batch of E independent layers, with a leading axis E on every parameter.
     train_lam_in, train_lam_out, train_phi:
         What is trained. What is not is a parameter all the same (it is in the state dict), without gradient.
         The defaults are the paper's. ``train_lam_out=False`` makes an ordinary layer of weight ``-phi``.
-    bias:
-        Whether outputs have a bias (the paper's have none).
     generator:
         Source of the initial values; see `reset_parameters`.
     device, dtype:
@@ -88,6 +92,11 @@ class SpectralLinear(CheckedModule):
     ----------
     phi, lam_in, lam_out, bias:
         Shapes (O, I), (I,), (O,) and (O,), with a leading E where `members` is given. `bias` is None without bias.
+
+    Notes
+    -----
+    It is differentiable twice, and works under `torch.func.vmap`, autocast and `torch.export`. For `torch.jit.script`
+    and `torch.fx.symbolic_trace`, which read code, make it an ordinary layer first: `to_linear`.
 
     Examples
     --------
@@ -104,12 +113,12 @@ class SpectralLinear(CheckedModule):
         self,
         in_features: int,
         out_features: int,
-        members: int | None = None,
+        bias: bool = False,
         *,
+        members: int | None = None,
         train_lam_in: bool = False,
         train_lam_out: bool = True,
         train_phi: bool = True,
-        bias: bool = False,
         generator: Generator | Sequence[Generator] | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -121,6 +130,8 @@ class SpectralLinear(CheckedModule):
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+        if not isinstance(bias, bool):
+            raise ValueError(f"bias must be True or False, not {bias!r}; members are given by name, as members=3")
         self.in_features, self.out_features, self.members = in_features, out_features, members
         lead = () if members is None else (members,)
 
@@ -161,7 +172,11 @@ class SpectralLinear(CheckedModule):
 
     @property
     def weight(self) -> Tensor:
-        """The weight ``(lam_in_j - lam_out_i) phi_ij``, shape (O, I) or (E, O, I)."""
+        """The weight ``(lam_in_j - lam_out_i) phi_ij``, shape (O, I) or (E, O, I).
+
+        A new tensor at every access: to write into it, as the functions of `torch.nn.init` do, changes nothing. Write
+        into `phi` and `lam_out`, or make the layer from one that has the weight: `from_linear`.
+        """
         return self.scale * self.phi
 
     @property
@@ -208,7 +223,7 @@ class SpectralLinear(CheckedModule):
                 f"(batch, {self.in_features}) or ({self.members}, batch, {self.in_features}); got {tuple(x.shape)}"
             )
         y = x @ self.weight.mT  # (E, B, I) @ (E, I, O) -> (E, B, O)
-        return y if self.bias is None else y + self.bias.unsqueeze(-2)
+        return y if self.bias is None else y + self.bias.to(y.dtype).unsqueeze(-2)  # another type under autocast
 
     def adjacency(self) -> Adjacency:
         r"""The graph's matrices A, :math:`\Phi`, :math:`\Lambda`; inputs come first, then outputs.

@@ -87,7 +87,7 @@ class Student(CheckedModule):
         self.first = SpectralLinear(
             input_dim,
             student_hidden,
-            members,
+            members=members,
             train_lam_in=train_lam_in,
             train_lam_out=parametrization == "spectral",
             train_phi=train_phi,
@@ -98,7 +98,7 @@ class Student(CheckedModule):
         self.second = SpectralLinear(
             student_hidden,
             teacher_second,
-            members,
+            members=members,
             train_lam_out=train_lam_second,
             generator=generators,
             device=device,

@@ -36,8 +36,9 @@ class Networks(nn.Module):
     def drawn(cls, d: int, h: int, outputs: int, seeds: Sequence[int], *, spectral: bool = True) -> Networks:
         """Untrained ones, a seed each."""
         streams = [torch.Generator().manual_seed(seed) for seed in seeds]
-        first = SpectralLinear(d, h, len(seeds), bias=True, train_lam_out=spectral, generator=streams)
-        return cls(first, SpectralLinear(h, outputs, len(seeds), bias=True, train_lam_out=False, generator=streams))
+        e = len(seeds)
+        first = SpectralLinear(d, h, bias=True, members=e, train_lam_out=spectral, generator=streams)
+        return cls(first, SpectralLinear(h, outputs, bias=True, members=e, train_lam_out=False, generator=streams))
 
     @classmethod
     @torch.no_grad()

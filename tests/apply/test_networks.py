@@ -257,7 +257,7 @@ REFUSED = {
     "shared": (shared, ValueError, r"0\.weight and 2\.weight are one parameter"),
     "hooks": (hooked, ValueError, "Linear '0' has hooks"),
     "members": (
-        lambda: nn.Sequential(SpectralLinear(3, 4, 2), nn.ReLU(), nn.Linear(4, 1)),
+        lambda: nn.Sequential(SpectralLinear(3, 4, members=2), nn.ReLU(), nn.Linear(4, 1)),
         ValueError,
         "layer '0' has members",
     ),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectral import Student, greedy_order, mask, node_scores, prune_sweep, rank
-from spectral.curves import errors_without, growth, onset
+from spectral.curves import crossing, errors_without, growth, onset
 from spectral.measures import mse
 from spectral.tasks import Patterns
 
@@ -183,3 +183,19 @@ def test_what_sweeps_refuse(toy):
         for look in (greedy_order, errors_without):
             with pytest.raises(ValueError, match=message):
                 look(toy, Patterns(x, y))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "measure", [growth, onset, lambda sweep: crossing(sweep, 0.001)], ids=["growth", "onset", "crossing"]
+)
+def test_what_is_not_finite_is_refused_where_it_stands(measure, value):
+    """A comparison with NaN is false, so a student that diverged would need no node at all."""
+    sweep = torch.tensor([[1.0, 0.5, 0.0], [1.0, value, 0.0]])
+    with pytest.raises(ValueError, match=rf"1 of 6 values are not, the first {value} at \(1, 1\)"):
+        measure(sweep)
+
+
+def test_an_empty_sweep_is_refused():
+    with pytest.raises(ValueError, match="must be of shape"):
+        growth(torch.zeros(0, 4))

@@ -66,7 +66,7 @@ def test_equals_linear_in_value_and_gradient(members):
 
 @given(inputs=st.integers(1, 6), outputs=st.integers(1, 6), members=st.one_of(st.none(), st.integers(1, 4)))
 def test_adjacency_is_the_spectral_decomposition(inputs, outputs, members):
-    layer = SpectralLinear(inputs, outputs, members, dtype=DOUBLE)
+    layer = SpectralLinear(inputs, outputs, members=members, dtype=DOUBLE)
     with torch.no_grad():
         layer.lam_in.normal_()
         layer.lam_out.normal_()
@@ -102,7 +102,7 @@ def test_a_members_start_does_not_depend_on_its_company():
     def generators(seeds):
         return [torch.Generator().manual_seed(seed) for seed in seeds]
 
-    batch = SpectralLinear(4, 3, 3, generator=generators([5, 6, 7]))
+    batch = SpectralLinear(4, 3, members=3, generator=generators([5, 6, 7]))
     alone = SpectralLinear(4, 3, generator=generators([6]))
     assert torch.equal(batch.phi[1], alone.phi)
 
@@ -149,11 +149,13 @@ def test_what_is_not_trained_is_still_in_the_state():
 
 @pytest.mark.parametrize(
     ("sizes", "name"),
-    [((0, 2), "in_features"), ((2, -3), "out_features"), ((2, 2, 0), "members"), ((2.0, 2), "in_features")],
+    [((0, 2), "in_features"), ((2, -3), "out_features"), ((2.0, 2), "in_features")],
 )
 def test_impossible_sizes(sizes, name):
     with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1, not"):
         SpectralLinear(*sizes)
+    with pytest.raises(ValueError, match="members must be a whole number of at least 1, not 0"):
+        SpectralLinear(2, 2, members=0)
 
 
 def test_wrong_inputs_and_wrong_states():
@@ -169,3 +171,24 @@ def test_wrong_inputs_and_wrong_states():
         random_layer(members=3).to_linear()
     with pytest.raises(ValueError, match="no members; to_linear got member=1"):
         random_layer().to_linear(1)
+
+
+def test_the_third_argument_is_the_bias_as_of_an_ordinary_layer():
+    assert SpectralLinear(3, 2, True).bias is not None
+    with pytest.raises(ValueError, match="bias must be True or False, not 3; members are given by name, as members=3"):
+        SpectralLinear(3, 2, 3)
+
+
+@pytest.mark.parametrize("members", [None, 2])
+def test_autocast_gives_one_type_with_members_and_without(members):
+    layer = SpectralLinear(3, 2, True, members=members)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert layer(torch.randn(4, 3)).dtype == torch.bfloat16
+
+
+def test_writing_into_the_weight_changes_nothing_as_its_docstring_says():
+    layer = SpectralLinear(3, 2)
+    before = layer.weight.clone()
+    nn.init.zeros_(layer.weight)
+    assert torch.equal(layer.weight, before)
+    assert "changes nothing" in (SpectralLinear.weight.__doc__ or "")

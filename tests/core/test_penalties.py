@@ -68,7 +68,7 @@ def test_proximal_step_minimises_its_objective(seed, strength, spread):
 
 
 def test_one_value_for_each_member():
-    assert split_l2(SpectralLinear(4, 3, 5), 0.01, 5e-4).shape == (5,)
+    assert split_l2(SpectralLinear(4, 3, members=5), 0.01, 5e-4).shape == (5,)
     assert split_l2(SpectralLinear(4, 3), 0.01, 5e-4).shape == ()
 
 
