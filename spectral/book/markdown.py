@@ -61,7 +61,7 @@ NAMES = {
 """What quantities of the ledger are called where a reader meets them; of others the name is one already."""
 
 POWER = "of E[y²]"
-"""A unit of errors that is too large for readers: they are told thousandths of it."""
+"""A unit of errors that is too large for readers: they are told thousandths or millionths of it."""
 
 MOST_CELLS = 8
 """Cells that a box names; of more it gives the number, and the page of all claims a table."""
@@ -180,14 +180,16 @@ def named_text(test: Mapping[str, Any]) -> str:
 
 
 def readable(test: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A test with errors and their bounds in thousandths of E[y^2], as everywhere in the book."""
+    """A test with errors and their bounds in thousandths of E[y^2], as everywhere in the book, or in millionths."""
     if test["unit"] != POWER:
         return test
-    measured = test["measured"]
-    if measured is not None:
-        measured = [[1000 * x for x in row] for row in measured] if test["cells"] else [1000 * x for x in measured]
-    bounds = [bound if bound is None else 1000 * bound for bound in test["holds"]]
-    return {**test, "unit": f"thousandths {POWER}", "measured": measured, "holds": bounds}
+    measured = test["measured"] or []
+    largest = max((abs(x) for row in (measured if test["cells"] else [measured]) for x in row), default=1.0)
+    factor, unit = (1e6, "millionths") if largest < 1e-4 else (1e3, "thousandths")
+    if measured:
+        measured = [[factor * x for x in row] for row in measured] if test["cells"] else [factor * x for x in measured]
+    bounds = [bound if bound is None else factor * bound for bound in test["holds"]]
+    return {**test, "unit": f"{unit} {POWER}", "measured": measured or None, "holds": bounds}
 
 
 def _interval(measured: Sequence[float], holds: Sequence[float | None], unit: str = "") -> str:

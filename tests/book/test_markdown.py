@@ -234,6 +234,9 @@ def test_errors_are_told_in_thousandths():
     assert measured_text(many) == "in 1 of 3 cells; 1.50 to 1.50 thousandths of E[y²]"
     assert cells_table(many).data.splitlines()[2] == "| 40 nodes | 1.50 [1.00,\u00a02.00] | ✔ holds |"
     assert measured_text(test | {"measured": None}) == "–"
+    small = test | {"measured": [3.3e-6, 8.7e-7, 5.7e-6], "holds": [None, 0.001]}
+    assert measured_text(small) == "3.30 millionths of E[y²] [0.870, 5.70]"
+    assert rule(small) == "at most 1000"
 
 
 def test_every_name_is_of_a_quantity():
