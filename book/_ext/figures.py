@@ -138,9 +138,16 @@ def read(app, docname, source):
         source[0] = json.dumps(notebook)
 
 
-def find(app, name):
+def chapters(env):
+    """Notebooks of the book; the page that asks is made again when one has changed."""
+    for path in sorted(Path(env.srcdir, "book").glob("*.ipynb")):
+        env.note_dependency(str(path))
+        yield path
+
+
+def find(env, name):
     """The cell of a figure of the book, and its output."""
-    for path in sorted(Path(app.srcdir, "book").glob("*.ipynb")):
+    for path in chapters(env):
         for _, cell, data in figure_cells(path):
             if options(cell)[0] == name:
                 return cell, data
@@ -157,7 +164,7 @@ class Shown(SphinxDirective):
         """Pictures, and the content as their caption."""
         name = self.arguments[0]
         try:
-            cell, data = find(self.env.app, name)
+            cell, data = find(self.env, name)
         except LookupError as error:
             raise self.error(str(error)) from error
         root = "../" * self.env.docname.count("/")
@@ -176,40 +183,36 @@ class Runs(SphinxDirective):
 
     def run(self):
         """A section for each chapter with figures that were trained."""
-        made = []
-        for path in sorted(Path(self.env.srcdir, "book").glob("*.ipynb")):
-            notebook = None
-            for notebook, cell, data in figure_cells(path):
-                if data[FIGURE]["runs"]:
-                    if not made or made[-1]["chapter"] != path.stem:
-                        made.append(
-                            {
-                                "chapter": path.stem,
-                                "title": title(notebook),
-                                "lines": [],
-                            }
-                        )
-                    made[-1]["lines"].append(
-                        self.line(options(cell)[0], data[FIGURE])
-                    )
         sections = []
-        for chapter in made:
-            name = f"of-chapter-{chapter['chapter']}"
-            section = nodes.section(
-                "", nodes.title("", chapter["title"]), ids=[name], names=[name]
-            )
-            section += nodes.raw("", "".join(chapter["lines"]), format="html")
-            sections.append(section)
+        for path in chapters(self.env):
+            found = [
+                (notebook, options(cell)[0], data[FIGURE])
+                for notebook, cell, data in figure_cells(path)
+                if data[FIGURE]["runs"]
+            ]
+            if found:
+                name = f"of-chapter-{path.stem}"
+                heading = nodes.title("", title(found[0][0]))
+                section = nodes.section("", heading, ids=[name], names=[name])
+                command = found[0][2]["repeat"]
+                section += nodes.literal_block(
+                    command, command, language="text"
+                )
+                lines = [line(path.stem, *figure) for _, *figure in found]
+                section += nodes.raw("", "".join(lines), format="html")
+                sections.append(section)
         return sections
 
-    def line(self, name, figure):
-        """HTML of one figure's runs."""
-        return (
-            f'<div id="of-{name}" class="figure-runs"><p><strong>{name}</strong>: {html.escape(figure["made"])}.</p>'
-            f'<div class="highlight"><pre>{html.escape(figure["repeat"])}</pre></div>'
-            f"<details><summary>{len(figure['runs'])} runs</summary>"
-            f"<p>{' '.join(f'<code>{run}</code>' for run in figure['runs'])}</p></details></div>"
-        )
+
+def line(chapter, name, figure):
+    """HTML of one figure's runs."""
+    runs = figure["runs"]
+    names = " ".join(f"<code>{run}</code>" for run in runs)
+    return (
+        f'<div id="of-{name}" class="figure-runs">'
+        f'<p><a href="{chapter}.html#{name}">{name.replace("-", " ")}</a>: {html.escape(figure["made"])}.</p>'
+        f"<details><summary>{len(runs)} run{'s' if len(runs) > 1 else ''}</summary><p>{names}</p></details></div>"
+    )
 
 
 def title(notebook):
