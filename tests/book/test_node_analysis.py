@@ -172,3 +172,11 @@ def test_no_node_stands_twice():
     _, (first, _) = side_by_side(teacher, student, identify(teacher, student, 0.99), 0)
     assert len(first) == 3
     assert len(first.unique(dim=0)) == 3
+
+
+def test_all_survivors_stand_beside_the_teacher():
+    """Of the six living nodes three are paired; the copy of a teacher node is among the others."""
+    (first, _), (own_first, _) = side_by_side(TEACHER, STUDENT, identify(TEACHER, STUDENT, 0.98), 0)
+    assert (len(first), len(own_first)) == (3, 6)
+    living = unit_rows(STUDENT.first[0], STUDENT.second[0])[0][STUDENT.alive[0]]
+    assert {tuple(row) for row in own_first.tolist()} == {tuple(row) for row in living.tolist()}
