@@ -81,22 +81,45 @@ def test_a_node_is_coloured_by_how_it_ends(drawn):
     assert drawn()[0].get_legend_handles_labels()[1] == ["survives"], "nobody died"
 
 
+def names(ax: Axes) -> list[str]:
+    """What stands beside the ends of lines, from the bottom."""
+    return [text.get_text() for text in sorted(ax.texts, key=lambda text: text.get_position()[1])]
+
+
 def test_sizes_are_compared_with_all_nodes_and_with_the_teacher(drawn):
-    sizes = {"spectral": values(10, 21), "published": values(10, 150)}
-    size.against_width([10, 200], {"by the norm": sizes, "by the product": sizes}, 20)
+    sizes = {"spectral": values(10, 23), "published": values(10, 150.4)}
+    size.against_width([10, 200], {"by the norm": sizes, "by the product": sizes}, 20, headline="23 survive.")
     assert [ax.get_title() for ax in drawn()] == ["by the norm", "by the product"]
-    every, one, other, teacher = drawn()[0].lines
+    every, one, other, teacher = drawn()[0].lines[:4]
     assert every.get_ydata().tolist() == [10, 200]
-    assert (one.get_ydata().tolist(), other.get_ydata().tolist()) == ([10, 21], [10, 150])
+    assert (one.get_ydata().tolist(), other.get_ydata().tolist()) == ([10, 23], [10, 150.4])
     assert teacher.get_ydata() == [20, 20]
-    assert legend() == labels("spectral", "published")
+    assert names(drawn()[1]) == ["teacher 20", "spectral 23", "published 150", "all nodes"]
+    assert plt.gcf().get_suptitle() == "23 survive."
+    assert [ax.get_ylabel() for ax in drawn()] == ["effective size $n$", ""]
+
+
+def test_sizes_that_are_needed_have_a_panel_of_their_own(drawn):
+    size.against_width([10, 200], {"": {"matched": values(10, 21)}}, 20, size="needed size $n_c$")
+    (ax,) = drawn()
+    assert (ax.get_ylabel(), names(ax)) == ("needed size $n_c$", ["teacher 20", "same settings 21", "all nodes"])
+
+
+def test_sizes_depend_on_a_threshold(drawn):
+    size.against_threshold([0.01, 0.05, 0.2], {"by the norm": {"lasso": values(21, 21, 20)}}, 20, 0.05)
+    (ax,) = drawn()
+    assert ax.lines[0].get_xdata() == [0.05, 0.05]
+    assert ax.lines[1].get_ydata().tolist() == [21, 21, 20]
+    assert names(ax) == ["group lasso", "teacher"]
 
 
 def test_sizes_in_time_have_epochs_of_their_own(drawn):
+    """What is trained longest is named at its end, what is not at its beginning."""
     size.against_time({"spectral": ([1, 10], values(200, 22)), "lasso": ([5, 10, 20], values(9, 8, 7))}, 20)
     (ax,) = drawn()
     assert [line.get_xdata().tolist() for line in ax.lines[:2]] == [[1, 10], [5, 10, 20]]
-    assert legend() == labels("spectral", "lasso")
+    assert [text.xy for text in ax.texts if text.get_text() == "spectral"] == [(1, 200)]
+    assert [text.get_text() for text in ax.texts] == ["spectral", "group lasso", "teacher"]
 
 
 def test_errors_share_their_axes(drawn):

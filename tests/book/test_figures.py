@@ -10,6 +10,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from spectral.book import figures
+from spectral.book.figures.style import LEAST
 from spectral.stats.intervals import Interval, stack
 
 
@@ -200,3 +201,25 @@ def test_a_forest_leaves_hollow_what_has_no_interval(ax):
     nan = float("nan")
     figures.forest(ax, [("all", ["a"])], several((1.0, nan, nan)), centre=1, within=(0.9, 1.1))
     assert [line.lines[0].get_markerfacecolor() for line in ax.containers] == ["white"]
+
+
+def test_names_of_ends_lie_not_on_each_other():
+    """Apart by a line of text, in the order of the ends; one that is alone stands at its end."""
+    figure, ax = plt.subplots()
+    ax.set(ylim=(0, 100))
+    figures.name_ends(figure, ax, [(21.0, "b", "red"), (20.0, "a", "blue"), (90.0, "c", "red"), (np.nan, "d", "red")])
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    line = 1.25 * LEAST * figure.dpi / 72 / ax.bbox.height
+    assert heights["b"] - heights["a"] == pytest.approx(line)
+    assert (heights["a"] + heights["b"]) / 2 == pytest.approx(0.205)
+    assert heights["c"] == pytest.approx(0.9)
+    assert list(heights) == ["a", "b", "c"]
+    assert [line.get_ydata()[0] for line in ax.lines] == pytest.approx([0.2, 0.21, 0.9])
+    plt.close(figure)
+
+
+def test_ticks_have_numbers_in_full(ax):
+    ax.set(xscale="log", xlim=(1, 2_000))
+    figures.numbered(ax.xaxis, [5, 1_000])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["5", "1,000"]
+    assert list(ax.get_xticks(minor=True)) == []

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike
+from scipy.optimize import isotonic_regression
 
 from spectral.book.figures.style import LEAST, NEGATIVE, NEUTRAL, POSITIVE, ROLES, SIGNS, Line, Role
 from spectral.stats.intervals import Interval
@@ -212,6 +215,31 @@ def forest(
         tick.tick1line.set_visible(label not in titles)
         tick.label1.set_fontweight("bold" if label in titles else "normal")
     ax.set_ylim(height, -1)
+
+
+def name_ends(figure: Figure, ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
+    """Names beyond the right edge of a figure's axes, of what ends there: heights in the axes' unit, names and colours.
+
+    Where two would lie on each other they give way; a thin line in its colour leads from each height to its name. The
+    limits and scales of the axes have to be set before.
+    """
+    figure.draw_without_rendering()  # from here on the axes are as high as they will be
+    per_point = figure.dpi / 72 / ax.bbox.height
+    ends = sorted((end for end in ends if np.isfinite(end[0])), key=lambda end: end[0])
+    heights = [ax.transAxes.inverted().transform(ax.transData.transform((1, end[0])))[1] for end in ends]
+    apart = 1.25 * LEAST * per_point * np.arange(len(ends))
+    places = isotonic_regression(np.array(heights) - apart).x + apart
+    for height, place, (_, name, colour) in zip(heights, places, ends, strict=True):
+        x, y = [1.01, 1.05, 1.07], [height, place, place]
+        ax.plot(x, y, color=colour, linewidth=1.2, transform=ax.transAxes, clip_on=False)
+        ax.text(1.085, place, name, transform=ax.transAxes, ha="left", va="center", fontsize=LEAST)
+
+
+def numbered(axis: Axis, ticks: Sequence[float]) -> None:
+    """Ticks at some places alone, each with its number, as in 1,000."""
+    axis.set_major_locator(FixedLocator(list(ticks)))
+    axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def _bars(values: Interval) -> np.ndarray:
