@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import torch
 
 from spectral.book.quantities import Measured, needed, over_everything, quantity
 from spectral.engine.plan import ADAM_BETAS
@@ -22,7 +23,7 @@ from spectral.lab.presets import Experiment
 from spectral.lab.results import Result
 from spectral.measures import effective_size, largest_gap, survivors
 from spectral.penalties import balanced_strength
-from spectral.stats.intervals import Interval, by_teacher, geometric_mean
+from spectral.stats.intervals import Interval, by_teacher, estimate, geometric_mean
 
 Count = Literal["survivors", "needed"]
 Cut = Literal[
@@ -48,6 +49,10 @@ LABELS: dict[Cut, str] = {
     "momentum, longer": "momentum,longer",
 }
 """How experiments are called in their names, where that is not what `Cut` says."""
+
+
+GONE = 1e-9
+"""A score, or part of it at the start, below which a node is gone."""
 
 
 def label(one: Experiment) -> str:
@@ -134,16 +139,24 @@ def gap_gain(results: Results, *, of: Cut, over: Cut) -> Measured:
     return Measured(own - other, over_everything)
 
 
-def dying(result: Result) -> tuple[np.ndarray, np.ndarray]:
-    """Scores along training of the nodes that are dead at its end, by the product; their share, (T, K).
+def dying(result: Result) -> Interval:
+    """The score along training of nodes that are dead at its end, by the product, (S,).
 
-    At each recorded epoch the tenth, half and nine tenths of them lie below, (S, 3), NaN if none is dead.
+    Of each student it is their median, of students the geometric mean over the teachers that have dead nodes in them;
+    what is below `GONE` counts as that. NaN if none is dead.
     """
-    dead = ~survivors(result.product)
-    scores = result.history.scores.double()[:, dead].numpy()
-    if not dead.any():
-        scores = np.full((len(scores), 1), np.nan)
-    return np.quantile(scores, [0.1, 0.5, 0.9], axis=1).T, by_teacher(dead.double().mean(-1), result.config.teachers)
+    dead, config = ~survivors(result.product), result.config
+    some = dead.any(-1)
+    if not some.any():
+        nothing = np.full(len(result.history.scores), np.nan)
+        return Interval(nothing, nothing, nothing)
+    units = torch.arange(len(dead)) // (config.trials if config.teachers > 1 else 1)
+    owners = units[some].numpy()
+    scores = result.history.scores.double().transpose(0, 1)[some]  # (E, S, h_S)
+    scores = scores.masked_fill(~dead[some].unsqueeze(1), float("nan"))
+    logs = np.log(np.maximum(np.nanmedian(scores.numpy(), axis=-1), GONE))
+    means = np.stack([logs[owners == owner].mean(0) for owner in np.unique(owners)])
+    return estimate(np.exp(means)[:, None], geometric_mean, log=True)
 
 
 def balance(result: Result) -> Interval:
@@ -163,10 +176,6 @@ def balance(result: Result) -> Interval:
     of_lam, of_phi = ((part.square() * alive).sum(-1) for part in (eigenvalues, lengths))
     ratios = config.l2_lam * of_lam / (config.l2_phi * of_phi)
     return result.estimate(ratios.T, geometric_mean, log=True)
-
-
-GONE = 1e-9
-"""Part of its score at the start below which a node is gone."""
 
 
 def alone(config: ExperimentConfig, epochs: Sequence[int]) -> np.ndarray:
@@ -211,14 +220,14 @@ def described(one: Experiment) -> str:
         "lam": rf"$\lambda$ starts at {config.lam_start:g}",
         "frozen": rf"$\lambda$ frozen at {config.lam_start:g}",
         "lam_in": r"$\lambda^{\mathrm{in}}$ trained, too",
-        "lam_second": r"$\lambda$ of the second layer trained, too",
-        "second": f"ridge of {config.l2_second:g} on the second layer",
-        "direct,second": rf"$\lambda$ frozen, ridge of {config.l2_second:g} on the second layer",
+        "lam_second": r"$\lambda$ of second layer trained, too",
+        "second": f"ridge of {config.l2_second:g} on second layer",
+        "direct,second": rf"$\lambda$ frozen, ridge of {config.l2_second:g} on second layer",
         "direct": r"$\lambda$ frozen at 1",
         "sgd": f"SGD, learning rate {config.learning_rate:g}",
         "adamw": "AdamW",
         "adamw,longer": f"AdamW, {config.epochs:,} epochs",
-        "adamw,times 10": "AdamW, both penalties ten times as strong",
+        "adamw,times 10": "AdamW, ten times the penalties",
         "momentum": "SGD with momentum",
         "momentum,longer": f"SGD with momentum, {config.epochs:,} epochs",
     }

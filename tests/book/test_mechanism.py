@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spectral import ExperimentConfig
-from spectral.book.mechanism import LABELS, alone, balance, described, dying, experiment, family
+from spectral.book.mechanism import GONE, LABELS, alone, balance, described, dying, experiment, family
 from spectral.lab.collection import MissingResult, Results
 from spectral.lab.presets import experiments
 from spectral.stats.intervals import by_teacher, estimate
@@ -80,14 +80,15 @@ def test_a_run_without_eigenvalues_has_no_balance():
 
 
 def test_the_dying_are_those_that_are_dead_at_the_end():
-    scores = np.ones((2, 3, 4))
-    scores[0, :, 2:], scores[1, :, 2:] = 0.5, 0.01
-    quantiles, dead = dying(result(scores))
-    np.testing.assert_allclose(quantiles, [[0.5] * 3, [0.01] * 3])
-    np.testing.assert_allclose(dead, np.full((3, 1), 0.5))
-    quantiles, dead = dying(result(np.ones((2, 3, 4))))
-    assert np.isnan(quantiles).all()
-    assert not dead.any()
+    """Two nodes of each student; of students without a dead node nothing is said, and what is gone counts as `GONE`."""
+    scores = np.ones((3, 4, 4))
+    scores[0, :, 2:], scores[1, :, 2:], scores[2, :, 2:] = 0.5, 0.01, 0
+    scores[0, :3, 3] = 0.1, 0.3, 0.7  # medians: 0.3, 0.4, 0.6
+    scores[:, 3] = 1
+    found = dying(result(scores, teachers=4))
+    np.testing.assert_allclose(found.value, [(0.3 * 0.4 * 0.6) ** (1 / 3), 0.01, GONE])
+    assert found.low[0] < 0.3 < found.value[0]
+    assert np.isnan(dying(result(np.ones((2, 3, 4)))).value).all()
 
 
 def test_every_intervention_is_described_in_its_own_words():

@@ -10,26 +10,26 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from spectral.book.figures.drawing import forest, heat, legend_below, line, points, reference
-from spectral.book.figures.style import COLUMN, ROLES, Role, shades
+from spectral.book.figures.drawing import forest, heat, legend_below, line
+from spectral.book.figures.style import COLUMN, LEAST, NEUTRAL, ROLES, Role, shades
 from spectral.stats.intervals import Interval
 
 _LIGHT, _MIDDLE, _DARK = shades("spectral", 3)
 
 RULES = {
     "adam": Role("Adam", _MIDDLE, "-"),
-    "adamw": Role("AdamW", _LIGHT, "--"),
     "momentum": Role("SGD with momentum", _DARK, ":"),
+    "adamw": Role("AdamW", _LIGHT, "--"),
     "direct": Role(r"Adam, $\lambda$ frozen", ROLES["matched"].colour, ROLES["matched"].line),
 }
 """How the rules of the steps are drawn: spectral students in blue, the conventional one in its own colour."""
 
 
 class Decay(NamedTuple):
-    """Scores of dying nodes at some epochs: quantiles (S, 3), and of a node that is left alone, (S,)."""
+    """Scores of dying nodes at some epochs, (S,), and of a node that is left alone, (S,)."""
 
     epochs: ArrayLike
-    quantiles: np.ndarray
+    scores: Interval
     alone: np.ndarray
 
 
@@ -41,7 +41,7 @@ def plane(
     teacher_hidden: int,
 ) -> None:
     """Survivors for each pair of penalties, rows for that on phi; `marked` cells are framed."""
-    _, ax = plt.subplots(figsize=(COLUMN, 4.6))
+    _, ax = plt.subplots(figsize=(COLUMN, 4.2))
     rows, columns = ([f"{value:g}" for value in values] for values in (l2_phi, l2_lam))
     heat(ax, sizes, rows, columns, centre=teacher_hidden, far=teacher_hidden, spec=".0f")
     for row, column in marked:
@@ -49,52 +49,65 @@ def plane(
     ax.set(xlabel=r"$b$, penalty on eigenvalues $\lambda$", ylabel=r"$a$, penalty on eigenvectors $\phi$")
 
 
-def by_rule(sizes: Mapping[str, Interval], columns: Sequence[str], teacher_hidden: int) -> None:
-    """Survivors by what is changed of the penalties, a point for each rule of the steps."""
-    figure, ax = plt.subplots(figsize=(COLUMN, 4.4))
-    places = np.arange(len(columns))
-    for shift, (rule, found) in zip(np.linspace(-0.18, 0.18, len(sizes)), sizes.items(), strict=True):
-        look = RULES[rule]
-        points(ax, places + shift, found, colour=look.colour, marker="osD"[len(ax.containers) % 3], label=look.label)
-    reference(ax, teacher_hidden, "$h_T$")
-    ax.set_xticks(places, columns)
-    ax.set(ylim=(0, None), xlim=(-0.5, len(columns) - 0.5), ylabel="survivors")
-    legend_below(figure, columns=3)
+def by_rule(sizes: Mapping[str, Interval], rows: Sequence[str], teacher_hidden: int, width: int) -> None:
+    """Survivors by what is changed of the penalties, a row each from the top, with a point for each rule of the steps.
+
+    The names of the rules stand beside their points in the first row.
+    """
+    _, ax = plt.subplots(figsize=(COLUMN, 0.9 + 0.68 * len(rows)))
+    shifts = np.linspace(-0.25, 0.25, len(sizes))
+    for shift, marker, (rule, found) in zip(shifts, "oDs", sizes.items(), strict=True):
+        look, bars = RULES[rule], [found.value - found.low, found.high - found.value]
+        places = np.arange(len(rows)) + shift
+        ax.errorbar(found.value, places, xerr=bars, fmt=marker, color=look.colour, capsize=3, label=look.label)
+        right = rule == "momentum"
+        end = np.fmax(found.value, found.high)[0] if right else np.fmin(found.value, found.low)[0]
+        side = {"ha": "left" if right else "right", "va": "center", "fontsize": LEAST}
+        ax.annotate(look.label, (end, shift), (8 if right else -8, 0), textcoords="offset points", **side)
+    for place, text in ((teacher_hidden, "teacher"), (width, "all nodes")):
+        ax.axvline(place, color=NEUTRAL, linewidth=1)
+        ax.text(place, 1.0, text, transform=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=LEAST)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set(ylim=(len(rows) - 0.5, -0.5), xlim=(0, 1.04 * width), xlabel="nodes that survive")
+    ax.grid(axis="y", linewidth=0.5, alpha=0.5)
 
 
-def decays(found: Mapping[str, Decay]) -> None:
-    """Scores of dying nodes, a panel for each rule; dashed, a node that the loss leaves alone."""
-    figure, axes = plt.subplots(2, 2, figsize=(COLUMN, 6.2), sharex=True, sharey=True)
+def decays(found: Mapping[str, Decay], least: float) -> None:
+    """Scores of dying nodes down to the `least`, a panel for each rule; dashed, a node that the loss leaves alone."""
+    figure, axes = plt.subplots(2, 2, figsize=(COLUMN, 4.8), sharex=True, sharey=True)
     for ax, (rule, decay) in zip(axes.flat, found.items(), strict=True):
-        look, epochs = RULES[rule], np.asarray(decay.epochs)
-        low, middle, high = np.maximum(decay.quantiles, 1e-9).T
-        ax.fill_between(epochs, low, high, color=look.colour, alpha=0.2, linewidth=0)
-        ax.plot(epochs, middle, color=look.colour, linewidth=2, label="dying nodes")
-        ax.plot(epochs, np.maximum(decay.alone, 1e-9), color="black", linestyle="--", linewidth=1.2, label="left alone")
-        ax.set(xscale="log", yscale="log", ylim=(1e-7, 1), title=look.label)
+        look = RULES[rule]
+        line(ax, decay.epochs, decay.scores, label="dying nodes", colour=look.colour)
+        alone = np.maximum(decay.alone, least)
+        ax.plot(decay.epochs, alone, color="black", linestyle="--", linewidth=1.2, label="left alone by the loss")
+        ax.set(xscale="log", yscale="log", ylim=(least, 1), title=look.label)
     for ax in axes[1]:
         ax.set_xlabel("epoch")
     for ax in axes[:, 0]:
-        ax.set_ylabel(r"$\Vert w_i \Vert$")
+        ax.set_ylabel(r"score $\Vert w_i \Vert$")
     legend_below(figure, axes[0, 0], columns=2)
 
 
 def balances(found: Mapping[str, tuple[ArrayLike, Interval]]) -> None:
     """The two penalties of the survivors, one over the other, along training."""
-    figure, ax = plt.subplots(figsize=(COLUMN, 4.2))
+    _, ax = plt.subplots(figsize=(COLUMN, 3.3))
     for rule, (epochs, ratio) in found.items():
         look = RULES[rule]
         line(ax, epochs, ratio, label=look.label, colour=look.colour, style=look.line)
-    reference(ax, 1, "balance")
-    ax.set(xscale="log", yscale="log", xlabel="epoch", ylabel=r"$b \sum \lambda_i^2 \, / \, a \sum \Vert\phi_i\Vert^2$")
-    legend_below(figure, columns=3)
+        end = np.asarray(epochs)[-1], ratio.value[-1]
+        text = look.label.replace(" with", "\nwith")
+        ax.annotate(text, end, (5, 0), textcoords="offset points", va="center", fontsize=LEAST)
+    ax.axhline(1, color=NEUTRAL, linewidth=1)
+    ax.text(0.01, 1, "balance", transform=ax.get_yaxis_transform(), va="bottom", fontsize=LEAST)
+    ax.set(xscale="log", yscale="log", xlabel="epoch")
+    ax.set_ylabel("penalty on $\\lambda$ / penalty on $\\phi$")
 
 
 def interventions(groups: Sequence[tuple[str, Sequence[str]]], ratios: Interval) -> None:
     """Survivors of all other interventions over those as published, in groups with titles."""
     rows = sum(len(names) for _, names in groups)
-    _, ax = plt.subplots(figsize=(COLUMN, 1 + 0.27 * rows + 0.3 * len(groups)))
+    _, ax = plt.subplots(figsize=(COLUMN, 0.8 + 0.2 * rows + 0.26 * len(groups)))
     forest(ax, groups, ratios, centre=1, within=(0.8, 1.25))
-    ax.set(xscale="log", xlabel="survivors, times the published student's")
+    ax.set(xscale="log", xlabel="survivors, times\nas many as published")
     ax.set_xticks([0.5, 1, 2, 4], labels=["0.5", "1", "2", "4"])
     ax.minorticks_off()
