@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--repetitions", type=int, default=coverage.REPETITIONS, metavar="N", help=f"default: {coverage.REPETITIONS:,}"
     )
-    p.add_argument("--to", type=Path, metavar="FILE", help="also write the study as JSON, for the book's chapter 11")
+    p.add_argument("--to", type=Path, metavar="FILE", help="also write the study as JSON, for the page on claims")
     return parser
 
 

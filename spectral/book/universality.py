@@ -1,4 +1,4 @@
-r"""What is compared with what in the chapter on universality: students beside the teachers themselves.
+r"""What is compared with what in the chapters on the transition and where it holds: students beside their teachers.
 
 A `Setting` holds the pruning curves of one setting. `students` takes it from trained students. `teachers` makes it
 without any training: a student that equals its teacher node by node, pruned by the same rule; see
@@ -12,12 +12,14 @@ Axes: T teachers, K trials, G settings, S sizes, N points of a curve, W windows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from spectral.book.quantities import THRESHOLD, Score
 from spectral.book.transition import (
+    NEAR,
     RESOLUTION,
     WINDOW,
     Window,
@@ -40,7 +42,8 @@ from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.presets import Experiment
 from spectral.lab.results import Result
 from spectral.measures import effective_size
-from spectral.stats.intervals import Interval, estimate, estimate_share, geometric_mean, stack
+from spectral.stats.decide import holm, inside
+from spectral.stats.intervals import LEVEL, Interval, estimate, estimate_share, geometric_mean, slope_weights, stack
 from spectral.stats.rise import at
 
 
@@ -89,9 +92,14 @@ def together(chosen: Sequence[Setting], threshold: float = THRESHOLD) -> np.ndar
     return np.stack([features(setting.grown, setting.size, threshold) for setting in chosen], 2)
 
 
-def ratios(chosen: Sequence[Setting], threshold: float = THRESHOLD) -> Interval:
+def ratios(chosen: Sequence[Setting], threshold: float = THRESHOLD, level: float = LEVEL) -> Interval:
     """n_c/h_T of every setting, mean over its members, (G,); settings may differ in T and K."""
-    return stack([estimate(together([setting], threshold)[..., 0, 0]) for setting in chosen])
+    return stack([estimate(together([setting], threshold)[..., 0, 0], level=level) for setting in chosen])
+
+
+def near_theirs(chosen: Sequence[Setting], threshold: float = THRESHOLD) -> np.ndarray:
+    """Of which settings it is shown, all together, that n_c/h_T lies within `spectral.book.transition.NEAR`, (G,)."""
+    return holm(partial(ratios, chosen, threshold), lambda each: inside(each, NEAR))
 
 
 def by_size(chosen: Sequence[Setting]) -> tuple[np.ndarray, np.ndarray]:
@@ -117,6 +125,28 @@ def jumps_by_size(chosen: Sequence[Setting]) -> tuple[np.ndarray, Interval]:
     sizes, average = by_size(chosen)
     jump = np.stack([jumps(setting.grown, RESOLUTION / setting.size) for setting in chosen], -1)
     return sizes, estimate(jump, lambda values: average @ values.mean((0, 1)), log=True)
+
+
+def jump_power(chosen: Sequence[Setting]) -> Interval:
+    """The power of the size as which the jump falls: `spectral.book.transition.jump_slope` of some settings.
+
+    NaN if they have one size.
+    """
+    sizes = np.array([setting.size for setting in chosen])
+    if len(set(sizes.tolist())) < 2:
+        return Interval(np.nan, np.nan, np.nan)
+    values = np.stack([jumps(setting.grown, RESOLUTION / setting.size) for setting in chosen], -1)
+    weights = slope_weights(np.log10(sizes))
+    return estimate(values, lambda left: np.log10(left.mean((0, 1))) @ weights)
+
+
+def of_their_size(chosen: Sequence[Setting], threshold: float = THRESHOLD) -> tuple[list[Setting], list[Setting]]:
+    """Settings whose mean n_c/h_T lies within `spectral.book.transition.NEAR`, and the others."""
+    found: tuple[list[Setting], list[Setting]] = ([], [])
+    for setting in chosen:
+        ratio = ratios([setting], threshold).value[0]
+        found[0 if NEAR[0] <= ratio <= NEAR[1] else 1].append(setting)
+    return found
 
 
 def scatter_by_size(chosen: Sequence[Setting], threshold: float = THRESHOLD) -> tuple[np.ndarray, Interval]:
@@ -159,15 +189,14 @@ class Collapsed(NamedTuple):
 
     Attributes
     ----------
-    curves, residuals:
-        The curves, and their differences from the mean of all, (groups, len(SHAPE)).
+    curves:
+        (groups, len(SHAPE)).
     spread:
         How far apart they are: the standard deviation between curves, root mean square over `SHAPE`; nan for a single
         curve.
     """
 
     curves: Interval
-    residuals: Interval
     spread: Interval
 
 
@@ -175,28 +204,15 @@ def collapsed(chosen: Sequence[Setting], average: np.ndarray, threshold: float =
     """Curves over each other when n is divided by n_c; `average` (groups, G) says which settings make one curve."""
     values = together(chosen, threshold)
 
-    def residuals(left: np.ndarray) -> np.ndarray:
-        found = average @ master_curves(left)
-        return np.asarray(found - found.mean(0))
-
     spread = Interval(np.nan, np.nan, np.nan)
     if len(average) > 1:
         spread = estimate(values, lambda left: apart(average @ master_curves(left)), log=True)
-    return Collapsed(estimate(values, lambda left: average @ master_curves(left)), estimate(values, residuals), spread)
+    return Collapsed(estimate(values, lambda left: average @ master_curves(left)), spread)
 
 
 def theory_gap(one: Setting, other: Setting) -> Interval:
     """Growth of students less that of their teachers, at n = 0 ... h_T, mean over members, (h_T + 1,)."""
     return estimate(at(one.grown, np.arange(one.size + 1)) - other.grown)
-
-
-def mean_gap(found: Both, part: float) -> Interval:
-    """Growth of students less that of their teachers with that `part` of the teacher's nodes, mean over settings."""
-    gaps = [
-        at(one.grown, np.array([part * one.size])) - at(other.grown, np.array([part * one.size]))
-        for one, other in zip(*found, strict=True)
-    ]
-    return estimate(np.concatenate(gaps, -1), lambda left: left.mean())
 
 
 def sizes_in_training(result: Result) -> tuple[np.ndarray, Interval]:
@@ -299,9 +315,9 @@ def conditions(results: Results) -> dict[str, list[Row]]:
         "penalties, times": varied("penalties", lambda c: c.l2_phi / usual.config.l2_phi, "{:.2g}"),
         "patterns": varied("patterns", lambda c: c.patterns, "{:,}"),
         "epochs": varied("epochs", lambda c: c.epochs, "{:,}"),
-        "epochs, wider students": main("epochs", longer),
-        "nodes of the second layer, $m$": main("teacher_second", second),
-        "nodes of the student, $h_S$": main("student_hidden", [one for one in spectral if one.design == "grid"]),
+        "epochs, wide students": main("epochs", longer),
+        "second layer, $m$": main("teacher_second", second),
+        "student, $h_S$": main("student_hidden", [one for one in spectral if one.design == "grid"]),
     }
     return {title: rows for title, rows in found.items() if len(rows) > 1}
 
