@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spectral.book.figures.drawing import heat, legend_below, line, reference
-from spectral.book.figures.style import COLUMN, LEAST, NEUTRAL, ROLES
+from spectral.book.figures.drawing import heat, legend_below, line
+from spectral.book.figures.style import COLUMN, LEAST, NEUTRAL, ROLES, axes_of, side_by_side
 from spectral.stats.intervals import Interval
 
 MARKERS = {"spectral": "o", "published": "s", "matched": "^", "lasso": "D"}
@@ -18,17 +18,20 @@ MARKERS = {"spectral": "o", "published": "s", "matched": "^", "lasso": "D"}
 
 def against_width(widths: Sequence[int], panels: Mapping[str, Mapping[str, Interval]], teacher_hidden: int) -> None:
     """What is counted against the student's width: a panel for each way to count, in it a line for each role."""
-    figure, axes = plt.subplots(1, len(panels), figsize=(COLUMN, 4.4), sharex=True, sharey=True)
+    figure, axes = axes_of(len(panels), height=3.5, sharex=True, sharey=True)
     for ax, (title, counts) in zip(axes, panels.items(), strict=True):
         for role, interval in counts.items():
             line(ax, widths, interval, role, marker="o")
-        reference(ax, teacher_hidden, "$h_T$")
-        ax.set(xscale="log", yscale="log", title=title, xlabel="width $h_S$")
+        ax.axhline(teacher_hidden, color=NEUTRAL, linewidth=1)
+        ax.set(xscale="log", yscale="log", title=title, xlabel="width $h_S$", ylabel="nodes")
         ax.set_xticks(widths, labels=[str(width) for width in widths])
         ax.set_yticks([10, 20, 50, 100, 200, 500], labels=["10", "20", "50", "100", "200", "500"])
         ax.minorticks_off()
-    axes[0].set_ylabel("nodes, or groups of nodes")
-    legend_below(figure, axes[0], columns=2)
+        ax.tick_params(labelbottom=True)
+    axes[0].text(widths[0], 0.96 * teacher_hidden, "teacher's nodes", va="top", fontsize=LEAST)  # below it is no data
+    most = max(float(np.max(np.fmax(one.value, one.high))) for counts in panels.values() for one in counts.values())
+    axes[0].set_ylim(0.6 * teacher_hidden, 1.2 * most)
+    legend_below(figure, axes[0], columns=2 if side_by_side() else 1)
 
 
 def against_number(
@@ -37,27 +40,29 @@ def against_number(
     teacher_hidden: int,
 ) -> None:
     """Groups in common against the number of students: of several teachers with intervals, and of one with many."""
-    figure, axes = plt.subplots(1, 2, figsize=(COLUMN, 4.4), sharey=True)
+    figure, (left, right) = axes_of(2, height=3.3, sharey=True)
     numbers, found = several
     for role, interval in found.items():
-        line(axes[0], numbers, interval, role, marker="o")
+        line(left, numbers, interval, role, marker="o")
+    left.set_xticks(np.asarray(numbers))
     numbers, alone = one
     for role, values in alone.items():
         look = ROLES[role]
-        axes[1].plot(numbers, values, color=look.colour, linestyle=look.line, linewidth=2, marker="o")
-    for ax, title in zip(axes, ("several teachers", "one teacher"), strict=True):
-        reference(ax, teacher_hidden, "$h_T$")
-        ax.set(title=title, xlabel="students asked", ylim=(0, None))
-    axes[1].set(xscale="log")
-    axes[1].set_xticks([2, 5, 10, 30], labels=["2", "5", "10", "30"])
-    axes[1].minorticks_off()
-    axes[0].set_ylabel("groups in every student")
-    legend_below(figure, axes[0], columns=2)
+        right.plot(numbers, values, color=look.colour, linestyle=look.line, linewidth=2, marker="o", label=look.label)
+    for ax, title in ((left, "several teachers"), (right, "one teacher, many students")):
+        ax.axhline(teacher_hidden, color=NEUTRAL, linewidth=1)
+        ax.set(title=title, xlabel="students asked", ylabel="groups in every student")
+    left.set_ylim(min(0.65 * teacher_hidden, left.get_ylim()[0]), None)
+    left.text(0.97, 0.1, "line: teacher's nodes", transform=left.transAxes, ha="right", fontsize=LEAST)
+    right.set(xscale="log")
+    right.set_xticks([2, 5, 10, 30], labels=["2", "5", "10", "30"])
+    right.minorticks_off()
+    legend_below(figure, left, columns=2 if side_by_side() else 1)
 
 
 def certificate(found: Mapping[str, np.ndarray], certain: float, right: float) -> None:
     """Share of the teacher's nodes found against recurrence: a point for the students of each teacher and setting."""
-    figure, ax = plt.subplots(figsize=(COLUMN, 5))
+    figure, ax = plt.subplots(figsize=(COLUMN, 4.8))
     ax.axvspan(certain, 1.02, color=NEUTRAL, alpha=0.12, linewidth=0)
     for role, pairs in found.items():
         look = ROLES[role]
@@ -72,15 +77,15 @@ def certificate(found: Mapping[str, np.ndarray], certain: float, right: float) -
             label=look.label,
         )
     ax.axhline(right, color=NEUTRAL, linewidth=1)
-    ax.text(0.01, right, f"{right:g} of the nodes", va="top", fontsize=LEAST)
-    ax.set(xlabel="recurrence of the students", ylabel="teacher nodes found by one student", xlim=(0, 1.02))
-    legend_below(figure, columns=2)
+    ax.text(certain - 0.01, 0.02, "students agree", rotation=90, ha="right", va="bottom", fontsize=LEAST)
+    ax.set(xlabel="recurrence of the students", ylabel="teacher nodes found by one student")
+    ax.set(xlim=(0, 1.02), ylim=(0, 1.03))
+    legend_below(figure)
 
 
 def ratios(panels: Mapping[str, Interval], sizes: Sequence[int], dims: Sequence[int]) -> None:
     """Groups in common over the teacher's size, a map of size and inputs for each kind of student."""
-    _, axes = plt.subplots(len(panels), 1, figsize=(COLUMN, 3.1 * len(panels)), sharex=True, squeeze=False)
-    for ax, (role, values) in zip(axes[:, 0], panels.items(), strict=True):
+    _, axes = axes_of(len(panels), height=3)
+    for ax, (role, values) in zip(axes, panels.items(), strict=True):
         heat(ax, values, sizes, dims, centre=1, far=0.5)
-        ax.set(title=ROLES[role].label, ylabel="teacher's size $h_T$")
-    axes[-1, 0].set_xlabel("inputs $d$")
+        ax.set(title=ROLES[role].label, ylabel="teacher's nodes $h_T$", xlabel="inputs $d$")

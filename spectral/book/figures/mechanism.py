@@ -62,8 +62,15 @@ def by_rule(sizes: Mapping[str, Interval], rows: Sequence[str], teacher_hidden: 
         ax.errorbar(found.value, places, xerr=bars, fmt=marker, color=look.colour, capsize=3, label=look.label)
         right = rule == "momentum"
         end = np.fmax(found.value, found.high)[0] if right else np.fmin(found.value, found.low)[0]
-        side = {"ha": "left" if right else "right", "va": "center", "fontsize": LEAST}
-        ax.annotate(look.label, (end, shift), (8 if right else -8, 0), textcoords="offset points", **side)
+        ax.annotate(
+            look.label,
+            (end, shift),
+            (8 if right else -8, 0),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            va="center",
+            fontsize=LEAST,
+        )
     for place, text in ((teacher_hidden, "teacher"), (width, "all nodes")):
         ax.axvline(place, color=NEUTRAL, linewidth=1)
         ax.text(place, 1.0, text, transform=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=LEAST)
