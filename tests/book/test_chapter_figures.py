@@ -122,12 +122,16 @@ def test_sizes_in_time_have_epochs_of_their_own(drawn):
     assert [text.get_text() for text in ax.texts] == ["spectral", "group lasso", "teacher"]
 
 
-def test_errors_share_their_axes(drawn):
-    error.against_width([10, 200], {"one": {"spectral": values(3, 1)}, "other": {"spectral": values(9, 1)}}, 20)
-    assert [ax.get_title() for ax in drawn()] == ["one", "other"]
-    assert drawn()[0].get_ylim() == drawn()[1].get_ylim()
-    assert drawn()[1].lines[0].get_ydata().tolist() == [9, 1]
-    assert drawn()[1].get_xlabel() == "student width $h_S$"
+def test_errors_stand_beside_their_ratios_to_the_controls(drawn):
+    errors = {"spectral": values(3, 1), "matched": values(9, 1.5)}
+    error.against_width([10, 200], errors, [200], {"matched": values(0.61)}, 20)
+    left, right = drawn()
+    assert left.lines[0].get_xdata() == [20, 20]
+    assert [line.get_ydata().tolist() for line in left.lines[1:3]] == [[3, 1], [9, 1.5]]
+    assert names(left) == ["spectral 1.0", "same settings 1.5"]
+    assert right.containers[0].lines[0].get_xdata().tolist() == [200]
+    assert right.containers[0].lines[0].get_ydata().tolist() == [0.61]
+    assert names(right) == ["same settings 0.61", "equal"]
 
 
 def test_students_cost_seconds_by_their_nodes(drawn):
@@ -189,15 +193,19 @@ def test_ways_are_rows_from_the_top_and_what_is_not_known_is_left_out(drawn):
     def one(value):
         return Interval(value, value - 1, value + 2)
 
+    both = {"lasso": one(3.0), "search": one(4.0)}
     panels = {
-        "error": [peers.Series("cut", {"a": one(5.0)}, True), peers.Series("trained", {"a": one(3.0), "b": one(4.0)})],
-        "nodes": [peers.Series("trained", {"a": one(20.0), "b": one(19.0)})],
+        "error": [peers.Series("cut", {"lasso": one(5.0)}, True), peers.Series("trained", both)],
+        "nodes": [peers.Series("", {"lasso": one(20.0), "search": one(19.0)})],
     }
-    peers.dots(["a", "b"], panels, log={"error": True}, at={"nodes": 20})
+    peers.dots({"lasso": "theirs", "search": "other"}, panels, log={"error": True}, at={"nodes": 20})
     error, nodes = drawn()
-    assert [c.lines[0].get_xdata().tolist() for c in error.containers] == [[5], [3, 4]]
-    assert [c.lines[0].get_ydata().tolist() for c in error.containers] == [[0], [0, 1]]
+    points = [(c.lines[0].get_xdata()[0], round(c.lines[0].get_ydata()[0])) for c in error.containers]
+    assert points == [(5, 0), (3, 0), (4, 1)]
+    assert [c.get_label() for c in error.containers] == ["theirs, cut", "theirs, trained", "other, trained"]
+    assert error.containers[0].lines[0].get_color() == ROLES["lasso"].colour
     assert (error.get_xscale(), nodes.get_xscale(), nodes.get_xlabel()) == ("log", "linear", "nodes")
     assert error.get_ylim()[0] > error.get_ylim()[1]
     assert nodes.lines[-1].get_xdata() == [20, 20]
     assert legend() == ["cut", "trained"]
+    assert [len(ax.get_yticklabels()) and ax.get_yticklabels()[0].get_text() for ax in drawn()] == ["theirs", ""]
