@@ -4,20 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
+import numpy as np
 
-from spectral.book.figures.drawing import legend_below, line, reference
+from spectral.book.figures.drawing import line, name_ends, numbered, points
+from spectral.book.figures.size import SHORT
+from spectral.book.figures.style import NEUTRAL, ROLES, axes_of
 from spectral.stats.intervals import Interval
 
 
-def against_width(widths: Sequence[int], panels: Mapping[str, Mapping[str, Interval]], teacher_hidden: int) -> None:
-    """Error in thousandths of E[y^2] against the student's width: a panel for each title, in it every role."""
-    size = 6, 3.2 * len(panels)
-    figure, axes = plt.subplots(len(panels), 1, figsize=size, sharex=True, sharey=True, squeeze=False)
-    for ax, (title, errors) in zip(axes[:, 0], panels.items(), strict=True):
-        for role, interval in errors.items():
-            line(ax, widths, interval, role, marker="o")
-        reference(ax, teacher_hidden, "$h_T$", axis="x")
-        ax.set(xscale="log", yscale="log", title=title, ylabel=r"error, $10^{-3}\ \mathrm{E}[y^2]$")
-    axes[-1, 0].set_xlabel("student width $h_S$")
-    legend_below(figure, axes[0, 0])
+def against_width(
+    widths: Sequence[int],
+    errors: Mapping[str, Interval],
+    wide: Sequence[int],
+    ratios: Mapping[str, Interval],
+    teacher_hidden: int,
+) -> None:
+    """Errors in thousandths of E[y^2] against the student's width, a line for each role.
+
+    Beside them the spectral student's over those of its controls with the same teacher, at the widths that are `wide`:
+    points, side by side where they have one width.
+    """
+    figure, (left, right) = axes_of(2, height=3.5)
+    left.axvline(teacher_hidden, color=NEUTRAL, linewidth=1)
+    for role, interval in errors.items():
+        line(left, widths, interval, role, marker="o")
+    left.set_title("test error, thousandths of E[y²]", x=0, ha="left")
+    right.axhline(1, color=NEUTRAL, linewidth=1)
+    for place, (role, interval) in enumerate(ratios.items()):
+        beside = np.asarray(wide) * 1.09 ** (place - (len(ratios) - 1) / 2)
+        points(right, beside, interval, colour=ROLES[role].colour, label=SHORT[role])
+    right.set_title("spectral student over control", x=0, ha="left")
+    for ax, shown in ((left, widths), (right, wide)):
+        ax.set(xscale="log", yscale="log", xlabel="student's width $h_S$")
+        numbered(ax.xaxis, [w for w in (10, 20, 40, 100, 1_000) if w in shown])
+    numbered(left.yaxis, (0.5, 1, 2, 5, 10, 20, 50, 100))
+    numbered(right.yaxis, (0.2, 0.5, 0.8, 1, 1.25, 2, 5))
+    name_ends(figure, left, _ends(errors, ".1f"))
+    name_ends(figure, right, [*_ends(ratios, ".2f"), (1.0, "equal", NEUTRAL)])
+
+
+def _ends(values: Mapping[str, Interval], spec: str) -> list[tuple[float, str, str]]:
+    """Of each role its last value, its name with that, and its colour."""
+    last = {role: float(interval.value[-1]) for role, interval in values.items()}
+    return [(value, f"{SHORT[role]} {value:{spec}}", ROLES[role].colour) for role, value in last.items()]
