@@ -257,7 +257,7 @@ live.mount("pruning", (root, data) => {
       });
     const whole = [...of.grown, ...Array(Math.max(0, teacher.most + 1 - of.grown.length)).fill(0)];
     const ticks = [1, 0.1, 0.01, 0.001, 0].flatMap((value) => [
-      text(LEFT - 8, round(height(value)) + 4, "end", `${value}`),
+      text(LEFT - 8, round(height(value)) + 4, "end", `${1000 * value}`),
       line(LEFT - 4, height(value), LEFT, height(value), "axis"),
     ]);
     const every = teacher.most / 4, early = of.critical < teacher.most / 2; // the curve has left that height free
@@ -292,7 +292,7 @@ live.mount("pruning", (root, data) => {
       ...ticks,
       ...sizes,
       text((LEFT + RIGHT) / 2, BOTTOM + 30, "middle", "nodes kept, ", italic("n")),
-      text(LEFT + 8, TOP - 3, "", "growth of the error, ", italic("Δ(n)")),
+      text(LEFT + 8, TOP - 3, "", "growth ", italic("Δ(n)"), ", thousandths of E[y²]"),
       ...legend(TOP + 4, [
         ["student", "student"],
         ["teacher", "teacher, pruned too"],
@@ -399,10 +399,10 @@ live.mount("pruning", (root, data) => {
 
   function tell({ n, nodes, error, teacher: own, critical, bends }) {
     const { teacher, order } = chosen;
-    const unit = "of the answers’ mean square";
+    const unit = "thousandths of E[y²]";
     const grown = (value, of = "") => {
       if (Math.abs(value) < data.tolerance) return "has not grown";
-      return `has ${value > 0 ? "grown" : "fallen"} by ${number(value)} ${of}`;
+      return `has ${value > 0 ? "grown" : "fallen"} by ${number(1000 * value)} ${of}`;
     };
     const beside =
       n > teacher.nodes
@@ -416,7 +416,7 @@ live.mount("pruning", (root, data) => {
       element(
         "p",
         {},
-        `The critical size is ${critical} nodes: with fewer the error grows by ${data.tolerance} or more. `,
+        `The critical size is ${critical} nodes: with fewer the error grows by ${1000 * data.tolerance} ${unit} or more. `,
         `With penalties × ${listed(factors)} it is ${listed(sizes)}. ${place(teacher.nodes, factors, sizes)}`,
       ),
     );

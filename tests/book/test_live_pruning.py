@@ -231,8 +231,8 @@ def test_what_it_says(page, data, address):  # noqa: F811
     for state, teacher in zip((small, large), data["teachers"], strict=True):
         (usual,) = (one for one in teacher["students"] if one["penalty"] == 1)
         of = usual["orders"]["greedy"]
-        assert f"has grown by {of['grown'][12]:.2g} of" in state["said"]
-        assert f"cut to as many, has grown by {teacher['orders']['greedy']['grown'][12]:.2g}." in state["said"]
+        assert f"has grown by {1000 * of['grown'][12]:.2g} thousandths of E[y²]" in state["said"]
+        assert f"cut to as many, has grown by {1000 * teacher['orders']['greedy']['grown'][12]:.2g}." in state["said"]
         assert f"critical size is {of['critical']} nodes" in state["said"]
         signs = (torch.tensor(usual["first"]) @ pruning.along(torch.tensor(teacher["line"]))[[0, -1]].T).sign()
         bent = signs.prod(-1)[of["order"]] < 0  # a node answers at one end only
