@@ -22,7 +22,7 @@ from spectral.lab.experiment import check_device
 from spectral.lab.export import export, summary
 from spectral.lab.files import DamagedResult, StoreError
 from spectral.lab.presets import PRESETS, configurations
-from spectral.lab.results import OutOfMemory, run
+from spectral.lab.results import OutOfMemory, run, stored_config
 from spectral.lab.store import Store
 from spectral.lab.sweep import expected_seconds, readable_time, stale, status, sweep
 from spectral.lab.verify import damaged, retrain
@@ -219,8 +219,7 @@ def _show(options: argparse.Namespace) -> int:
     if len(found) != 1:
         hint = "; see: python -m spectral status" if not found else f": {', '.join(found)}"
         raise ConfigError(f"{len(found)} results are called {options.result!r}{hint}")
-    provenance = store.provenance(found[0])
-    config = ExperimentConfig.from_mapping(provenance["config"])
+    provenance, config = store.provenance(found[0]), stored_config(found[0], store)
     details = provenance | {"summary": summary(run(config, store=store))} if config.hash() == found[0] else provenance
     _print(options, details)
     return 0

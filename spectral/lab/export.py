@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from spectral.lab.config import ExperimentConfig
+from spectral.lab.files import replacing
 from spectral.lab.results import Result, run
 from spectral.lab.store import Store
 from spectral.measures import effective_size
@@ -31,9 +33,14 @@ def summary(result: Result) -> dict[str, str]:
 def export(experiments: Mapping[str, ExperimentConfig], store: Store, folder: Path) -> list[Path]:
     """Write all stored experiments as `members.csv`, `history.csv`, `scores.csv` and `rungs.csv`.
 
-    There is one observation in each row: a member, an epoch, a node, a network on a ladder of sizes.
+    There is one observation in each row: a member, an epoch, a node, a network on a ladder of sizes. Each file is
+    replaced as a whole, once all are written.
+
+    Raises
+    ------
+    StoreError
+        If they cannot be written, or a result is damaged; then the files are as they were.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     errors = ("train_mse", "validation_mse", "test_mse")
     tables = {
         "members": ((*(f"size_{kind}" for kind in (*SIZES, "incoming_pooled")), *errors, "test_power"), _members),
@@ -43,10 +50,8 @@ def export(experiments: Mapping[str, ExperimentConfig], store: Store, folder: Pa
     }
     paths = {name: folder / f"{name}.csv" for name in tables}
     with ExitStack() as stack:
-        files = {
-            name: stack.enter_context(path.open("w", newline="", encoding="utf-8")) for name, path in paths.items()
-        }
-        writers = {name: csv.writer(file) for name, file in files.items()}
+        files = {name: stack.enter_context(replacing(path)) for name, path in paths.items()}
+        writers = {name: csv.writer(codecs.getwriter("utf-8")(file)) for name, file in files.items()}
         for name, (header, _) in tables.items():
             writers[name].writerow(("experiment", "hash", "member", "teacher_seed", "trial", *header))
         for experiment, config in experiments.items():

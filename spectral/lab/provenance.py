@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from spectral.lab.config import ENGINE_VERSION, ExperimentConfig
-from spectral.lab.files import REPOSITORY
+from spectral.lab.files import REPOSITORY, is_checkout
 
 
 def describe(config: ExperimentConfig, device: str | torch.device = "cpu") -> dict[str, Any]:
@@ -76,13 +76,20 @@ def _processor() -> str:
 
 @functools.cache
 def revision() -> dict[str, Any]:
-    """The revision of the code that this process runs, and whether the package differed from it."""
+    """The revision of the code that this process runs, and whether the package differed from it.
+
+    Both are None where the package does not lie in its own repository: another one's revision says nothing of it.
+    """
+    # Variables of git's name another repository, as in a hook of that one.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
 
     def git(*arguments: str) -> str:
-        done = subprocess.run(["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True, check=True)
-        return done.stdout.strip()
+        command = ["git", "-C", str(REPOSITORY), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
 
     try:
+        if not (is_checkout() and os.path.samefile(git("rev-parse", "--show-toplevel"), REPOSITORY)):
+            return {"git": None, "dirty": None}
         return {"git": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", "spectral"))}
     except (OSError, subprocess.CalledProcessError):
         return {"git": None, "dirty": None}

@@ -22,7 +22,7 @@ from torch import Tensor
 from spectral.curves import prune_sweep
 from spectral.engine.ladder import Rungs
 from spectral.engine.train import Checkpoint, History, Loop, epochs_to_record
-from spectral.lab.config import ExperimentConfig
+from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.experiment import Trained, check_device, compute, draw_task, make_student
 from spectral.lab.files import DamagedResult
 from spectral.lab.provenance import describe, revision
@@ -43,6 +43,19 @@ KEEP_NUMBERS, KEEP_TOGETHER = 130_000, 400_000
 """The second where several teachers have several students each, which are there to be compared with each other."""
 
 Trainer = Callable[[ExperimentConfig, Checkpoint], Arrays]
+
+AXES = {
+    **{"scores": "Eh", "product": "Eh", "lam_out": "Eh", "test_power": "E"},
+    **{"sweep_incoming": "EN", "sweep_product": "EM"},
+    **{"epochs": "R", "train_mse": "RE", "validation_mse": "RE", "test_mse": "RE"},
+    **{"score_epochs": "S", "score_history": "SEh", "eigenvalue_history": "SEh"},
+    **{"kept": "K", "node": "KW", "phi": "KWd", "second_phi": "KWm", "lam_in": "Kd", "lam_second": "Km"},
+    **{"rung_nodes": "L", "rung_validation_mse": "EL", "rung_test_mse": "EL", "rung_found": "EL"},
+}
+"""Of all that is stored. N, M: points of the sweeps; R, S: epochs; W: most nodes of a kept member; L: rungs."""
+
+WHOLE = {"epochs", "score_epochs", "kept", "node", "rung_nodes", "rung_found"}
+"""What is counted; all else is measured."""
 
 
 class WeightsNotKept(LookupError):
@@ -203,15 +216,45 @@ def run(
         with store.claim(name, wait=wait):
             if not store.has(name):  # by now
                 _train_and_save(config, store, device, progress, loop, trainer)
+    return load(config, store)
+
+
+def load(config: ExperimentConfig, store: Store) -> Result:
+    """The stored results of `config`.
+
+    Raises
+    ------
+    KeyError
+        If there are none.
+    DamagedResult
+        If they are not what was written, or not what such a run leaves behind.
+    """
+    name = config.hash()
     arrays, provenance = store.load(name)
+    stored = provenance.get("config")
+    if not isinstance(stored, dict):
+        raise store.damage(name, "its provenance holds no configuration")
     asked = config.changed(everything=True)  # a parameter newer than the result was then at its default
-    differ = sorted(key for key, value in provenance["config"].items() if asked.get(key) != value)
+    differ = sorted(key for key, value in stored.items() if asked.get(key) != value)
     if differ:
         raise DamagedResult(
             f"result {name} was computed with other values of {', '.join(differ)}; a default has changed, or the "
             "file is of another origin. It is not used"
         )
+    wrong = _misfit(config, arrays)
+    if wrong is not None:
+        raise store.damage(name, f"its {wrong} is not what such a run leaves behind")
     return _from_arrays(config, arrays, provenance)
+
+
+def stored_config(name: str, store: Store) -> ExperimentConfig:
+    """The configuration of a stored result, which the present code may give another name; errors as in `load`."""
+    try:
+        return ExperimentConfig.from_mapping(store.provenance(name)["config"])
+    except (LookupError, TypeError, ConfigError) as error:
+        if not store.has(name):
+            raise
+        raise store.damage(name, f"its provenance holds no configuration ({error})") from None
 
 
 def _train_and_save(
@@ -305,6 +348,33 @@ def record(result: Trained) -> Arrays:
         tensors |= {f"rung_{field.name}": getattr(result.rungs, field.name) for field in fields(Rungs)}
         tensors["rung_nodes"] = torch.tensor(result.rungs.nodes)
     return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+
+
+def _misfit(config: ExperimentConfig, arrays: Mapping[str, np.ndarray]) -> str | None:
+    """The first array that is missing or has another shape, type or range than the results of `config` have."""
+    sizes = {"E": len(config.members), "h": config.student_hidden, "d": config.input_dim, "m": config.second_nodes}
+    asked = {
+        "lam_in": config.train_lam_in,
+        "lam_second": config.train_lam_second,
+        "eigenvalue_history": config.traced,
+    }
+    for name, axes in AXES.items():
+        found = arrays.get(name)
+        if found is None:
+            if asked.get(name, config.ladder != "none" if name.startswith("rung_") else True):
+                return name
+            continue
+        kinds = "i" if name in WHOLE else "f"
+        if found.dtype.kind not in kinds or not 4 <= found.dtype.itemsize <= 8 or not found.dtype.isnative:
+            return name
+        if found.ndim != len(axes) or 0 in found.shape:
+            return name
+        if any(sizes.setdefault(axis, size) != size for axis, size in zip(axes, found.shape, strict=True)):
+            return name
+    for name, low, end in (("kept", 0, sizes["E"]), ("node", -1, sizes["h"])):
+        if arrays[name].min() < low or arrays[name].max() >= end:
+            return name
+    return None
 
 
 def _from_arrays(config: ExperimentConfig, arrays: Mapping[str, np.ndarray], provenance: dict[str, Any]) -> Result:

@@ -1,9 +1,13 @@
 """Where results are kept: whole or not at all, checked when they are read, never overwritten by accident.
 
 A result is two files named by the hash of its configuration: ``HASH.npz``, the numbers, and ``HASH.json``, their
-provenance with the checksum of the numbers. Each is written beside its place, flushed to the disk, and renamed; the
-JSON comes last and makes the result. A kill at any moment leaves nothing or a whole result. An unfinished run is a
-checkpoint, ``HASH.checkpoint``, replaced in the same way. Nothing that is read can execute code: no pickles.
+provenance with the checksum of the numbers. Both are written beside their places and flushed to the disk; then the
+numbers get their name, and last the JSON, which makes the result. A kill at any moment leaves nothing or a whole
+result. An unfinished run is a checkpoint, ``HASH.checkpoint``, replaced as a whole. Nothing that is read can execute
+code: no pickles.
+
+Of several processes that have computed the same, on one host or on many, the first to have finished keeps its result,
+and the others take it. That needs no lock. Claims are there to save work, and hold where the disk has locks.
 
 Results are looked for in two places: those committed with the book, which normal use only reads, and a local store,
 where new ones go. Both are found from the environment (``SPECTRAL_RESULTS``, ``SPECTRAL_STORE``) or from where the
@@ -12,15 +16,19 @@ package lies, never from the working directory, which differs between notebooks,
 
 from __future__ import annotations
 
+import errno
+import functools
 import hashlib
 import io
 import json
 import os
 import pickle
-import tempfile
-import zipfile
+import re
+import stat
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,9 +37,27 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from spectral.lab.files import REPOSITORY, DamagedResult, StoreError, checksum, unwritable, write_atomically
+from spectral.lab.files import (
+    REPOSITORY,
+    DamagedResult,
+    StoreError,
+    checksum,
+    drafted,
+    give_name,
+    is_checkout,
+    remove,
+    remove_stale,
+    replace,
+    write_atomically,
+)
 
 Arrays = dict[str, np.ndarray]
+
+HASH = re.compile(r"[0-9a-f]{12}")
+"""What a result is called; no two names are one on a disk that does not tell A from a."""
+
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.EIO, errno.ESTALE}
+"""How network disks say that they have no locks."""
 
 
 class Busy(StoreError):
@@ -55,21 +81,19 @@ class Store:
     @classmethod
     def default(cls) -> Store:
         """The store named by the environment, or that of the repository, or one in the user's cache folder."""
-        in_repository = (REPOSITORY / "pyproject.toml").exists()
-        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "student-teacher-spectral"
-        committed = REPOSITORY / "book" / "results" if in_repository else cache / "results"
-        local = REPOSITORY / "_store" if in_repository else cache / "store"
-        return cls(
-            Path(os.environ.get("SPECTRAL_RESULTS") or committed).absolute(),
-            Path(os.environ.get("SPECTRAL_STORE") or local).absolute(),
-        )
+        if is_checkout():
+            committed, local = str(REPOSITORY / "book" / "results"), str(REPOSITORY / "_store")
+        else:
+            cache = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
+            committed, local = (os.path.join(cache, "student-teacher-spectral", name) for name in ("results", "store"))
+        return cls(_place("SPECTRAL_RESULTS", committed), _place("SPECTRAL_STORE", local))
 
     def hashes(self) -> dict[str, Path]:
         """All results, by hash, with the folder each is in; committed ones come first."""
         found: dict[str, Path] = {}
         for folder in (self.committed, self.local):
-            for path in sorted(folder.glob("*.json")):
-                found.setdefault(path.stem, folder)
+            for name in _listed(folder):
+                found.setdefault(name, folder)
         return found
 
     def has(self, name: str) -> bool:
@@ -86,68 +110,45 @@ class Store:
         DamagedResult
             If its files are not what was written.
         """
-        folder = self._folder(name)
-        if folder is None:
-            raise KeyError(name)
-        meta = self.provenance(name)
-        path = folder / f"{name}.npz"
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            raise _damaged(path, "it is missing") from None
-        if hashlib.sha256(data).hexdigest() != meta["sha256"]:
-            raise _damaged(path, "its checksum is not the one in its provenance")
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as file:
-                return {key: file[key] for key in file.files}, meta
-        except (ValueError, zipfile.BadZipFile, EOFError) as error:
-            raise _damaged(path, f"it holds something else than plain numbers ({type(error).__name__})") from None
+        return _load(self._there(name), name)
 
     def provenance(self, name: str) -> dict[str, Any]:
         """The provenance of a result, checked by itself; errors as in `load`."""
-        folder = self._folder(name)
-        if folder is None:
-            raise KeyError(name)
-        path = folder / f"{name}.json"
-        try:
-            meta = json.loads(path.read_text(encoding="utf-8"))
-            digest = meta.pop("digest")
-        except (ValueError, KeyError, AttributeError, TypeError):
-            raise _damaged(path, "it cannot be read") from None
-        if digest != checksum(meta):
-            raise _damaged(path, "its checksum does not fit its content")
-        if meta.get("hash") != name:
-            raise _damaged(path, f"it belongs to the run {meta.get('hash')}")
-        return meta
+        return _provenance(self._there(name), name)
+
+    def damage(self, name: str, why: str) -> DamagedResult:
+        """The error for a result whose files are what was written, but which is none."""
+        return _damaged(self._there(name) / f"{name}.npz", why)
 
     def save(self, name: str, arrays: Arrays, meta: dict[str, Any]) -> None:
-        """Keep a result, and remove its checkpoint.
+        """Keep a result unless another process has kept its own by now, and remove its checkpoint.
 
         Raises
         ------
         StoreError
             If it cannot be written; then nothing has changed.
+        DamagedResult
+            If what is there already is damaged, or cannot be read back; the checkpoint stays.
         """
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         data = buffer.getvalue()
-        meta = meta | {"hash": name, "sha256": hashlib.sha256(data).hexdigest()}
+        meta = meta | {"hash": _checked(name), "sha256": hashlib.sha256(data).hexdigest()}
         text = json.dumps(meta | {"digest": checksum(meta)}, indent=1, sort_keys=True) + "\n"
         folder = self.committed if self.publish else self.local
-        write_atomically(folder / f"{name}.npz", data)
-        write_atomically(folder / f"{name}.json", text.encode())
+        _keep(folder, name, data, text.encode())
+        _load(folder, name)
         self.checkpoint(name).remove()
 
     def promote(self, name: str) -> None:
         """Copy a result that is only in the local folder to the committed one; errors as in `load`."""
         if self._folder(name) == self.local and self.local != self.committed:
             self.load(name)
-            for kind in ("npz", "json"):
-                write_atomically(self.committed / f"{name}.{kind}", (self.local / f"{name}.{kind}").read_bytes())
+            _keep(self.committed, name, *(_read(self.local / f"{name}.{kind}") for kind in ("npz", "json")))
 
     def checkpoint(self, name: str) -> CheckpointFile:
         """Where an unfinished run is kept."""
-        return CheckpointFile(self.local / f"{name}.checkpoint", name)
+        return CheckpointFile(self.local / f"{_checked(name)}.checkpoint", name)
 
     def check_writable(self) -> None:
         """Find out now whether results can be written, not after hours of work.
@@ -157,37 +158,68 @@ class Store:
         StoreError
             If it cannot.
         """
-        for folder in (self.local, self.committed) if self.publish else (self.local,):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                with tempfile.NamedTemporaryFile(dir=folder):
-                    pass
-            except OSError as error:
-                raise unwritable(folder, error) from None
+        for folder in self._written:
+            with drafted(folder / "writable", b""):
+                pass
 
     @contextmanager
     def claim(self, name: str, *, wait: bool = True) -> Iterator[None]:
         """Be the only process that computes a result; the claim ends with the process, however that ends.
 
+        Where a disk has no locks, several may compute it; the first result is kept. What a process that was killed
+        while it saved has left is brought to its end, or removed.
+
         Raises
         ------
         Busy
             If another process has it and `wait` is false.
+        StoreError
+            If nothing could be written.
+        DamagedResult
+            If what has the name of the result, or of its lock, is none.
         """
         self.check_writable()
+        path = self.local / f"{_checked(name)}.lock"
+        lock = FileLock(path, timeout=-1 if wait else 0, fallback_to_soft=False)
         try:
-            with FileLock(self.local / f"{name}.lock", timeout=-1 if wait else 0):
-                for folder in (self.local, self.committed):
-                    for left in folder.glob(f".{name}.*.tmp"):  # of a process that was killed while writing
-                        left.unlink(missing_ok=True)
-                yield
+            lock.acquire()
         except Timeout:
             raise Busy(f"another process is computing {name}") from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise DamagedResult(
+                    f"{path} cannot be locked: {error.strerror or error}. Delete it and repeat the command; it holds "
+                    "nothing"
+                ) from None
+            _without_locks(self.local, error.strerror)
+        try:
+            for folder in self._written:
+                _is_whole(folder, name)
+                remove_stale(folder, name)
+            yield
+        finally:
+            with suppress(OSError):
+                lock.release()
+
+    @property
+    def _written(self) -> tuple[Path, ...]:
+        return (self.local, self.committed) if self.publish else (self.local,)
+
+    def _there(self, name: str) -> Path:
+        folder = self._folder(name)
+        if folder is None:
+            raise KeyError(name)
+        return folder
 
     def _folder(self, name: str) -> Path | None:
         for folder in (self.committed, self.local):
-            if (folder / f"{name}.json").exists():
-                return folder
+            try:
+                os.lstat(folder / f"{_checked(name)}.json")
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise _unreadable(folder, error) from None
+            return folder
         return None
 
 
@@ -216,18 +248,24 @@ class CheckpointFile:
         DamagedResult
             If the file is not what was written.
         """
-        try:
-            head, _, data = self.path.read_bytes().partition(b"\n")
-        except FileNotFoundError:
+        if not os.path.lexists(self.path):
             return None
+        head, _, data = _read(self.path).partition(b"\n")
         if head.decode(errors="replace") != f"{self._name} {hashlib.sha256(data).hexdigest()}":
             raise _damaged(self.path, "its checksum does not fit its content")
         try:
             saved: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+            state, resumed, spent = (
+                saved["state"],
+                saved["resumed"] + 1,
+                {key: saved["spent"][key] + 0.0 for key in _CLOCKS},
+            )
         except pickle.UnpicklingError:
             raise _damaged(self.path, "it holds more than tensors, numbers, strings, lists and dictionaries") from None
-        self.resumed, self._before, self._start = saved["resumed"] + 1, saved["spent"], _clocks()
-        return saved["state"]
+        except Exception as error:  # of a parser, which raises whatever it likes
+            raise _damaged(self.path, f"it is no checkpoint ({type(error).__name__})") from None
+        self.resumed, self._before, self._start = resumed, spent, _clocks()
+        return state
 
     def save(self, state: dict[str, Any]) -> None:
         """Keep `state` in place of the last one; raises StoreError, and keeps the last one, if that fails."""
@@ -237,13 +275,136 @@ class CheckpointFile:
         write_atomically(self.path, f"{self._name} {hashlib.sha256(data).hexdigest()}\n".encode() + data)
 
     def remove(self) -> None:
-        """Forget the unfinished run."""
-        self.path.unlink(missing_ok=True)
+        """Forget the unfinished run; a file that cannot be removed stays, and does no harm."""
+        remove(self.path)
 
 
 def _clocks() -> dict[str, float]:
     times = os.times()
-    return {"seconds": times.elapsed, "cpu_seconds": times.user + times.system}
+    return {"seconds": time.monotonic(), "cpu_seconds": times.user + times.system}
+
+
+_CLOCKS = tuple(_clocks())
+
+
+def _place(variable: str, otherwise: str) -> Path:
+    """A folder of results, named by the environment or `otherwise`; ~ is the user's own."""
+    name = os.environ.get(variable) or otherwise
+    try:
+        return Path(name).expanduser().absolute()
+    except RuntimeError:
+        raise StoreError(f"{name} is in no known home; name another folder by {variable}, without ~") from None
+
+
+def _checked(name: str) -> str:
+    if not HASH.fullmatch(name):
+        raise StoreError(
+            f"{name!r} names no result: a name is twelve digits of 0-9 and a-f; see python -m spectral status"
+        )
+    return name
+
+
+def _listed(folder: Path) -> list[str]:
+    """The names of the results in a folder; other files in it are none of ours."""
+    try:
+        paths = [Path(name) for name in os.listdir(folder)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise _unreadable(folder, error) from None
+    return sorted(path.stem for path in paths if path.suffix == ".json" and HASH.fullmatch(path.stem))
+
+
+@functools.cache
+def _without_locks(folder: Path, why: str) -> None:
+    print(
+        f"{folder} has no locks ({why}): processes side by side may compute the same, and keep the first result",
+        file=sys.stderr,
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # reading from some waits for ever
+            raise _damaged(path, "it is no file")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise _damaged(path, "it is a link to nothing" if path.is_symlink() else "it is missing") from None
+    except DamagedResult:
+        raise
+    except OSError as error:
+        raise DamagedResult(
+            f"{path} cannot be read: {error.strerror or error}. It is neither used nor replaced; make it readable, or "
+            "move it away, and repeat the command"
+        ) from None
+
+
+def _provenance(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / f"{name}.json"
+    return _parsed(path, name, _read(path))
+
+
+def _parsed(path: Path, name: str, text: bytes) -> dict[str, Any]:
+    try:
+        meta = json.loads(text.decode())
+        digest = meta.pop("digest")
+        fits = digest == checksum(meta)
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        raise _damaged(path, "it cannot be read") from None
+    if not fits:
+        raise _damaged(path, "its checksum does not fit its content")
+    if meta.get("hash") != name:
+        raise _damaged(path, f"it belongs to the run {meta.get('hash')}")
+    return meta
+
+
+def _load(folder: Path, name: str) -> tuple[Arrays, dict[str, Any]]:
+    meta, path = _provenance(folder, name), folder / f"{name}.npz"
+    data = _read(path)
+    if hashlib.sha256(data).hexdigest() != meta.get("sha256"):
+        raise _damaged(path, "its checksum is not the one in its provenance")
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}, meta
+    except Exception as error:  # of a parser, which raises whatever it likes
+        raise _damaged(path, f"it holds something else than plain numbers ({type(error).__name__})") from None
+
+
+def _keep(folder: Path, name: str, data: bytes, text: bytes) -> None:
+    """Write two files that are one result, unless one is there."""
+    if _is_whole(folder, name):
+        return
+    numbers, provenance = folder / f"{name}.npz", folder / f"{name}.json"
+    with drafted(provenance, text) as told, drafted(numbers, data) as draft:
+        # From here on, who finds these numbers without their provenance finds that beside them.
+        if not give_name(draft, numbers) and not _is_whole(folder, name) and _read(numbers) != data:
+            replace(draft, numbers)  # of a process that was killed, and whose provenance is lost
+        give_name(told, provenance)
+
+
+def _is_whole(folder: Path, name: str) -> bool:
+    """Whether both files of a result are there.
+
+    Numbers alone are those of a process that is just about to name their provenance, or was killed before it could:
+    that is done for it.
+    """
+    numbers, provenance = folder / f"{name}.npz", folder / f"{name}.json"
+    if os.path.lexists(numbers) and not os.path.lexists(provenance):
+        digest = hashlib.sha256(_read(numbers)).hexdigest()
+        for pending in folder.glob(f".{name}.*.tmp"):
+            with suppress(DamagedResult):  # numbers, a checkpoint, or half of something
+                text = _read(pending)
+                if _parsed(pending, name, text).get("sha256") == digest:
+                    with drafted(provenance, text) as copy:
+                        give_name(copy, provenance)
+    return os.path.lexists(provenance)
+
+
+def _unreadable(folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{folder} cannot be read: {error.strerror or error}. Make it readable, or name another folder "
+        "(SPECTRAL_RESULTS for those of the book, SPECTRAL_STORE for your own), and repeat the command"
+    )
 
 
 def _damaged(path: Path, why: str) -> DamagedResult:

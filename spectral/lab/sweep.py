@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import torch
 from spectral.engine.train import TrainingDiverged
 from spectral.lab.config import ENGINE_VERSION, ExperimentConfig
 from spectral.lab.files import DamagedResult
-from spectral.lab.results import OutOfMemory, Trainer, run
+from spectral.lab.results import OutOfMemory, Trainer, load, run
 from spectral.lab.store import Busy, Store
 
 SECONDS_PER_PATTERN, SECONDS_PER_PRODUCT, SECONDS_PER_SMOOTH = 25e-9, 1.6e-11, 2e-9
@@ -70,7 +71,7 @@ def sweep(
     Raises
     ------
     StoreError
-        If the store cannot be written.
+        If the store cannot be read or written.
     """
     outcome = Outcome()
     missing = {}
@@ -84,6 +85,7 @@ def sweep(
             outcome.failed[name] = str(error)
             report(f"{name} failed: {error}")
         else:
+            store.checkpoint(config.hash()).remove()  # of a process that was killed once it had saved the result
             outcome.present.append(name)
     total = sum(map(expected_seconds, missing.values()))
     there = f"{len(outcome.present)} of {len(experiments)} runs are there"
@@ -93,16 +95,16 @@ def sweep(
     pace, spent, work = 1.0, 0.0, 0.0
     for wait in (False, True):  # what another process is computing comes last
         for name, config in sorted(missing.items(), key=lambda item: expected_seconds(item[1])):
-            if wait:
-                with store.claim(config.hash()):  # the other process is through, or dead
-                    pass
             left = sum(map(expected_seconds, missing.values()))
-            here = store.has(config.hash())
-            if not here:
-                one, all_left = (readable_time(pace * seconds) for seconds in (expected_seconds(config), left))
-                report(f"{name} ({config.hash()}): {one} of {all_left} left")
-            start = time.monotonic()
+            here, start = False, time.monotonic()
             try:
+                if wait:
+                    with store.claim(config.hash()):  # the other process is through, or dead
+                        pass
+                here, start = store.has(config.hash()), time.monotonic()
+                if not here:
+                    one, all_left = (readable_time(pace * seconds) for seconds in (expected_seconds(config), left))
+                    report(f"{name} ({config.hash()}): {one} of {all_left} left")
                 run(config, store=store, device=device, progress=progress, wait=wait, trainer=trainer)
             except Busy:
                 report(f"{name}: another process is at it")
@@ -126,13 +128,13 @@ def status(experiments: Mapping[str, ExperimentConfig], store: Store) -> dict[st
     for name, config in experiments.items():
         key = config.hash()
         try:
-            store.load(key)
+            load(config, store)
         except KeyError:
-            states[name] = "unfinished" if store.checkpoint(key).path.exists() else "missing"
+            states[name] = "unfinished" if os.path.lexists(store.checkpoint(key).path) else "missing"
         except DamagedResult as error:
             states[name] = f"damaged: {error}"
         else:
-            states[name] = "committed" if (store.committed / f"{key}.json").exists() else "local"
+            states[name] = "committed" if os.path.lexists(store.committed / f"{key}.json") else "local"
     return states
 
 

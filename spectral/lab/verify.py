@@ -17,10 +17,10 @@ import numpy as np
 import scipy.stats
 import torch
 
-from spectral.lab.config import ConfigError, ExperimentConfig
+from spectral.lab.config import ENGINE_VERSION, ConfigError, ExperimentConfig
 from spectral.lab.experiment import compute
 from spectral.lab.files import DamagedResult
-from spectral.lab.results import found_in, run
+from spectral.lab.results import found_in, load, run, stored_config
 from spectral.lab.store import Store
 from spectral.measures import effective_size, nodes_found
 from spectral.prune import node_scores
@@ -52,7 +52,9 @@ def damaged(store: Store) -> dict[str, str]:
     found = {}
     for name in store.hashes():
         try:
-            store.load(name)
+            engine = store.load(name)[1].get("engine")
+            if engine == ENGINE_VERSION and (config := stored_config(name, store)).hash() == name:
+                load(config, store)
         except DamagedResult as error:
             found[name] = str(error)
     return found

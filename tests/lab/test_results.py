@@ -223,11 +223,16 @@ def test_a_result_of_other_values_is_refused(small, store):
     """A default that has changed, or a file made otherwise, under a name that fits."""
     run(small, store=store)
     arrays, meta = store.load(small.hash())
-    store.save(small.hash(), arrays, meta | {"config": meta["config"] | {"learning_rate": 0.01, "seed": 5}})
+
+    def put(config: dict) -> None:
+        (store.local / f"{small.hash()}.json").unlink()
+        store.save(small.hash(), arrays, meta | {"config": config})
+
+    put(meta["config"] | {"learning_rate": 0.01, "seed": 5})
     with pytest.raises(DamagedResult, match=f"{small.hash()} was computed with other values of learning_rate, seed"):
         run(small, store=store, trainer=never)
     older = {name: value for name, value in meta["config"].items() if name != "group_lasso"}
-    store.save(small.hash(), arrays, meta | {"config": older})
+    put(older)
     run(small, store=store, trainer=never)  # a parameter that is newer than the result
 
 
