@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 from matplotlib.axes import Axes
 
-from spectral.book.figures import ROLES, cost, error, peers, size, spectra, training
+from spectral.book.figures import ROLES, cost, error, paths, peers, size, spectra, training
 from spectral.stats.intervals import Interval
 
 
@@ -132,6 +133,44 @@ def test_errors_stand_beside_their_ratios_to_the_controls(drawn):
     assert right.containers[0].lines[0].get_xdata().tolist() == [200]
     assert right.containers[0].lines[0].get_ydata().tolist() == [0.61]
     assert names(right) == ["same settings 0.61", "equal"]
+
+
+def test_sorted_paths_stand_beside_their_differences(drawn):
+    rank = np.array([0.0, 1.0])
+    curves = {"whole": values(0, 1), "teacher": values(-3, 3)}
+    paths.sorted_weights(rank, curves, {"spectral": values(0.3, -0.3), "other": values(0, 0.1)})
+    left, right = drawn()
+    assert [line.get_ydata().tolist() for line in left.lines[:2]] == [[0, 1], [-3, 3]]
+    assert names(left) == ["not pruned", "teacher"]
+    assert [line.get_ydata().tolist() for line in right.lines[:2]] == [[0.3, -0.3], [0, 0.1]]
+    assert names(right) == ["pruned", "another teacher"]
+
+
+def test_distances_have_a_place_for_each_step(drawn):
+    paths.steps(["as it is", "open"], {"spectral": values(0.2, 0.05), "other": values(0.09, 0.3)})
+    (ax,) = drawn()
+    assert [line.get_ydata().tolist() for line in ax.lines[:2]] == [[0.2, 0.05], [0.09, 0.3]]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["as it is", "open"]
+    assert names(ax) == ["pruned", "another teacher"]
+
+
+def test_nodes_of_the_second_layer_are_points_about_a_line(drawn):
+    paths.second_layer([[0.1, 0.5]], [[0.2, 0.99]], 0.98)
+    (ax,) = drawn()
+    assert ax.collections[0].get_offsets().tolist() == [[0.1, 0.2], [0.5, 0.99]]
+    assert ax.lines[0].get_ydata() == [0.98, 0.98]
+    assert names(ax) == ["found"]
+
+
+def test_single_paths_are_thinned_out_and_told_by_whether_their_end_is_found(drawn):
+    """Two nodes of the second layer with four paths each, of which every second is drawn; totals are all drawn."""
+    own, total = torch.arange(8.0).reshape(2, 2, 2), torch.ones(2, 2)
+    paths.path_by_path((own, own + 1), (total, total), torch.tensor([True, False]), every=2)
+    left, right = drawn()
+    missed, found = (collection.get_offsets().tolist() for collection in left.collections)
+    assert (missed, found) == ([[4, 5], [6, 7]], [[0, 1], [2, 3]])
+    assert legend() == ["ends in a node not found", "ends in a node found"]
+    assert len(right.collections[0].get_offsets()) == 4
 
 
 def test_students_cost_seconds_by_their_nodes(drawn):
