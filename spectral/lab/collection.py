@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from numpy.typing import ArrayLike
 
+from spectral.errors import Told
 from spectral.lab.presets import Experiment
 from spectral.lab.results import Result, WeightsNotKept, run
 from spectral.lab.store import Store
@@ -18,7 +19,7 @@ T = TypeVar("T")
 _FIELDS = {field.name for field in fields(Experiment)}
 
 
-class MissingResult(LookupError):
+class MissingResult(Told, LookupError):
     """A result that was asked for has not been computed."""
 
 

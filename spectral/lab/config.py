@@ -18,6 +18,7 @@ from typing import Any, Literal, Self, get_args
 from spectral.activations import ACTIVATIONS
 from spectral.engine.ladder import Order, Way
 from spectral.engine.plan import ADAM_EPS, Optimiser, Rule
+from spectral.errors import Told
 from spectral.penalties import balanced_strength
 from spectral.streams import Member
 from spectral.students import Parametrization
@@ -53,7 +54,7 @@ _MAY_BE_ZERO = (
 Twin = Literal["published", "matched", "lasso"]
 
 
-class ConfigError(ValueError):
+class ConfigError(Told, ValueError):
     """A parameter is unknown, of the wrong type, or impossible; the message says which and what is allowed."""
 
 

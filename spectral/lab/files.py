@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from spectral.errors import Told
 from spectral.lab.config import ConfigError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -39,7 +40,7 @@ _LIFE = secrets.token_hex(4)  # tells this process from one of the same number b
 _NUMBERS = itertools.count()
 
 
-class StoreError(OSError):
+class StoreError(Told, OSError):
     """The store cannot be used as asked; the message says which file, why, and what to do."""
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from spectral.curves import prune_sweep
 from spectral.engine.ladder import Rungs
 from spectral.engine.train import Checkpoint, History, Loop, epochs_to_record
+from spectral.errors import Told
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.experiment import Trained, check_device, compute, draw_task, make_student
 from spectral.lab.files import DamagedResult
@@ -58,11 +59,11 @@ WHOLE = {"epochs", "score_epochs", "kept", "node", "rung_nodes", "rung_found"}
 """What is counted; all else is measured."""
 
 
-class WeightsNotKept(LookupError):
+class WeightsNotKept(Told, LookupError):
     """The weights of a member are not in the store; the message says whose are."""
 
 
-class OutOfMemory(MemoryError):
+class OutOfMemory(Told, MemoryError):
     """A run does not fit; the message says which parameters make it smaller."""
 
 

@@ -138,13 +138,19 @@ class Store:
         folder = self.committed if self.publish else self.local
         _keep(folder, name, data, text.encode())
         _load(folder, name)
-        self.checkpoint(name).remove()
+        self.tidy(name)
 
     def promote(self, name: str) -> None:
         """Copy a result that is only in the local folder to the committed one; errors as in `load`."""
         if self._folder(name) == self.local and self.local != self.committed:
             self.load(name)
             _keep(self.committed, name, *(_read(self.local / f"{name}.{kind}") for kind in ("npz", "json")))
+
+    def tidy(self, name: str) -> None:
+        """Remove what a process that was killed has left beside a finished result; what cannot be removed stays."""
+        for folder in self._written:
+            remove_stale(folder, _checked(name))
+        self.checkpoint(name).remove()
 
     def checkpoint(self, name: str) -> CheckpointFile:
         """Where an unfinished run is kept."""
@@ -194,7 +200,8 @@ class Store:
             _without_locks(self.local, error.strerror)
         try:
             for folder in self._written:
-                _is_whole(folder, name)
+                if _is_whole(folder, name):
+                    self.checkpoint(name).remove()
                 remove_stale(folder, name)
             yield
         finally:

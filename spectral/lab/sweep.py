@@ -85,7 +85,7 @@ def sweep(
             outcome.failed[name] = str(error)
             report(f"{name} failed: {error}")
         else:
-            store.checkpoint(config.hash()).remove()  # of a process that was killed once it had saved the result
+            store.tidy(config.hash())
             outcome.present.append(name)
     total = sum(map(expected_seconds, missing.values()))
     there = f"{len(outcome.present)} of {len(experiments)} runs are there"
