@@ -37,6 +37,7 @@ from spectral.apply.networks import hidden_layers, node_answers, prune
 from spectral.apply.removal import remove
 from spectral.apply.sizes import cross_entropy, fewest, over_patterns, squared_error
 from spectral.apply.tables import Table, TableError, preprocessor
+from spectral.errors import Told
 from spectral.layers import SpectralLinear
 from spectral.penalties import balanced_strength, group_lasso, split_l2
 from spectral.stats.intervals import Interval, estimate, estimate_pairs
@@ -202,7 +203,7 @@ def nodes_text(count: int) -> str:
     return f"{count} node" if count == 1 else f"{count} nodes"
 
 
-class Disagreement(ValueError):
+class Disagreement(Told, ValueError):
     """Students do not agree on a size; `found` is all that was found, with estimate, interval and recurrence."""
 
     def __init__(self, found: RightSize) -> None:

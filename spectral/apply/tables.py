@@ -32,6 +32,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 
+from spectral.errors import Told
+
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-untyped, unused-ignore]
 
@@ -73,7 +75,7 @@ _COMMAS = "read with decimal commas, 1,5 as 1.5"
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas"}
 
 
-class TableError(ValueError):
+class TableError(Told, ValueError):
     """A table cannot be used as it is; the message says what is wrong with it, and what to do."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from spectral.errors import Told
 from spectral.lab import presets
 from spectral.lab.collection import Results
 from spectral.lab.config import ConfigError, ExperimentConfig, parse_settings
@@ -17,7 +18,7 @@ from spectral.lab.sweep import expected_seconds, readable_time
 Key = TypeVar("Key")
 
 
-class NotTrained(LookupError):
+class NotTrained(Told, LookupError):
     """Results that a chapter shows are not in the store, and training them takes longer than it may."""
 
 

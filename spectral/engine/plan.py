@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from spectral.errors import Told
 from spectral.penalties import penalised
 from spectral.students import Student
 from spectral.tasks import Task
@@ -42,7 +43,7 @@ class Checkpoint(Protocol):
         """Keep `state` in place of the last one."""
 
 
-class TrainingDiverged(FloatingPointError):
+class TrainingDiverged(Told, FloatingPointError):
     """A member's loss is no longer a finite number. The student keeps the state in which this was seen."""
 
 
