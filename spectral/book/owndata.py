@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from spectral.apply.rightsize import RightSize, Settings, nodes_text
 from spectral.apply.tables import Table, TableError, read_table
-from spectral.book.figures.owndata import LOOKS, Row
+from spectral.book.figures.owndata import LOOKS, Planted, Row
 from spectral.book.markdown import table
 from spectral.lab.config import ConfigError
 from spectral.stats.intervals import Interval
@@ -83,19 +83,26 @@ def of_way(answers: Answers, way: str, *, made: bool) -> dict[str, Mapping[str, 
     return {entry["table"]: entry for entry in answers if entry["way"] == way and _made(entry) == made}
 
 
+def planted(answers: Answers) -> list[Planted]:
+    """Of the tables that were made, for the figure."""
+    return [
+        Planted(_label(name), entry["known"], interval(entry["interval"]), interval(entry["recurrence"]))
+        for name, entry in of_way(answers, "spectral", made=True).items()
+    ]
+
+
 def known_answers(answers: Answers) -> Any:
     """A table of the tables that were made."""
     rows = [
         (
-            name,
-            "–" if entry["known"] is None else entry["known"],
+            _label(name),
             f"{interval(entry['interval']):.1f}",
             f"{interval(entry['recurrence']):.2f}",
             "yes" if entry["named"] else "no",
         )
         for name, entry in of_way(answers, "spectral", made=True).items()
     ]
-    return table(("table", "made with", "nodes found", "recurrence", "named"), *rows)
+    return table(("made of", "nodes found", "recurrence", "named"), *rows)
 
 
 def holds(entry: Mapping[str, Any]) -> bool:
@@ -119,20 +126,25 @@ def rows(answers: Answers) -> list[Row]:
     return found
 
 
+def beyond(answers: Answers) -> tuple[dict[str, list[Interval]], list[str]]:
+    """By model, the test losses beyond the small networks' of all real tables; and the tables' names."""
+    real = of_way(answers, "spectral", made=False)
+    models: dict[str, list[Interval]] = {"linear": [], "wide, no penalty": [], "gradient boosting": []}
+    for entry in real.values():
+        for model, name in zip(models, (_linear(entry), _wide(entry), "gradient boosting"), strict=True):
+            models[model].append(interval(entry["beyond"][name]))
+    return models, list(real)
+
+
 def worth(answers: Answers) -> Any:
     """A table of what small networks of the real tables are worth, beside other models."""
     lines = []
     for name, entry in of_way(answers, "spectral", made=False).items():
-        scores, beyond = entry["score"], entry["beyond"]
-        linear, wide = _linear(entry), _wide(entry)
-        shown = [scores["small network"], scores[wide], scores[linear], scores["gradient boosting"]]
-        shown = [f"{value:.3f}" for value in shown]
-        better = [label for label, model in _words(wide, linear).items() if beyond[model][1] > 0]
-        worse = [label for label, model in _words(wide, linear).items() if beyond[model][2] < 0]
-        size = f"{entry['rows']:,} × {entry['columns']}"
-        lines.append((name, size, entry["nodes"], *shown, ", ".join(better), ", ".join(worse)))
-    header = ("table", "rows × columns", "nodes", "small", "wide", "linear", "boosting", "better than", "worse than")
-    return table(header, *lines)
+        scores = entry["score"]
+        shown = [scores["small network"], scores[_wide(entry)], scores[_linear(entry)], scores["gradient boosting"]]
+        size = f"{name}, {entry['rows']:,} × {entry['columns']}"
+        lines.append((size, entry["nodes"], *(f"{value:.2f}" for value in shown)))
+    return table(("table, rows × columns", "nodes", "small", "wide", "linear", "boosting"), *lines)
 
 
 def counts(answers: Answers) -> dict[str, int]:
@@ -172,8 +184,9 @@ def _wide(entry: Mapping[str, Any]) -> str:
     return next(model for model in entry["beyond"] if model.endswith("no penalty"))
 
 
-def _words(wide: str, linear: str) -> dict[str, str]:
-    return {"wide": wide, "linear": linear, "boosting": "gradient boosting"}
+def _label(name: str) -> str:
+    """What a made table is called where it is shown."""
+    return name.removeprefix("planted, ").replace(" nodes, ", " nodes, no. ")
 
 
 def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:

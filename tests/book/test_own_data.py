@@ -7,6 +7,7 @@ from spectral.apply.rightsize import Settings, look_for_size
 from spectral.apply.tables import read_table
 from spectral.bench.owndata import planted
 from spectral.book import owndata
+from spectral.book.figures import NEGATIVE, POSITIVE
 from spectral.book.figures import owndata as draw
 from spectral.lab.config import ConfigError
 
@@ -44,12 +45,32 @@ def test_counts_are_of_what_the_text_says(answers):
     }
 
 
-def test_tables_say_where_the_small_network_is_better_and_worse(answers):
+def test_tables_say_what_small_networks_are_worth(answers):
     text = owndata.worth(answers).data
-    assert "| mine | 10 × 2 | 3 | 0.500 | 0.500 | 0.500 | 0.500 | wide, boosting | linear |" in text
+    assert "| mine, 10 × 2 | 3 | 0.50 | 0.50 | 0.50 | 0.50 |" in text
     known = owndata.known_answers(answers).data
-    assert "| planted, 8 nodes | 8 | 3.0 [2.0,\u00a04.0] | 0.30 [0.10,\u00a00.50] | no |" in known
-    assert "| noise | 0 | 3.0 [2.0,\u00a04.0] | – | no |" in known
+    assert "| 8 nodes | 3.0 [2.0,\u00a04.0] | 0.30 [0.10,\u00a00.50] | no |" in known
+    assert "| noise | 3.0 [2.0,\u00a04.0] | – | no |" in known
+
+
+def test_other_models_are_coloured_by_who_is_better(answers):
+    draw.beyond(*owndata.beyond(answers))
+    axes = plt.gcf().axes
+    assert [ax.get_title() for ax in axes] == ["linear", "wide, no penalty", "gradient boosting"]
+    values = [ax.containers[0].lines[0].get_xdata()[0] for ax in axes]
+    assert values == [-0.1, 0.1, 0.1]
+    assert [ax.containers[0].lines[0].get_color() for ax in axes] == [NEGATIVE, POSITIVE, POSITIVE]
+    plt.close("all")
+
+
+def test_what_was_planted_stands_beside_what_was_found(answers):
+    draw.planted(owndata.planted(answers), 0.9)
+    left, right = plt.gcf().axes
+    assert left.containers[0].lines[0].get_xdata().tolist() == [3, 3, 3]
+    assert left.lines[-1].get_xdata().tolist() == [3, 8, 0]
+    assert [label.get_text() for label in left.get_yticklabels()] == ["3 nodes", "8 nodes", "noise"]
+    assert right.containers[0].lines[0].get_xdata()[:2].tolist() == [0.95, 0.3]
+    plt.close("all")
 
 
 def test_a_table_has_a_row_of_ways_hollow_where_none_is_named(answers):
