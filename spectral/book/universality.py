@@ -190,7 +190,7 @@ class Collapsed(NamedTuple):
     Attributes
     ----------
     curves:
-        (groups, len(SHAPE)).
+        One for each group, (groups, len(SHAPE)).
     spread:
         How far apart they are: the standard deviation between curves, root mean square over `SHAPE`; nan for a single
         curve.
