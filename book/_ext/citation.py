@@ -1,4 +1,8 @@
-"""A Sphinx extension: ``{citation}`` says how to cite, from ``CITATION.cff``."""
+"""A Sphinx extension: what follows from ``CITATION.cff``.
+
+``{citation}`` says how to cite. If the file names the repository's address, as ``repository-code``, pages have links to
+it, and buttons that open a chapter on Binder and Colab; without an address there is none of this.
+"""
 
 from pathlib import Path
 
@@ -62,7 +66,33 @@ class Citation(SphinxDirective):
         return [told, entry]
 
 
+def theme_options(cff):
+    """Options of the theme for a repository; none without its address."""
+    if "repository-code" not in cff:
+        return {}
+    return {
+        "repository_url": cff["repository-code"].rstrip("/"),
+        "repository_branch": "main",
+        "use_repository_button": True,
+        "use_issues_button": True,
+        "launch_buttons": {
+            "binderhub_url": "https://mybinder.org",
+            "colab_url": "https://colab.research.google.com",
+            "notebook_interface": "jupyterlab",
+        },
+    }
+
+
+def link(app, config):
+    """Tell the theme of the repository."""
+    path = Path(app.srcdir, FILE)
+    if path.exists():
+        options = theme_options(yaml.safe_load(path.read_text()))
+        config.html_theme_options = {**config.html_theme_options, **options}
+
+
 def setup(app):
     """Register the extension."""
     app.add_directive("citation", Citation)
+    app.connect("config-inited", link)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
