@@ -92,6 +92,11 @@ async ({ scheme, figures }) => {
     if (element.checkVisibility()) check(element.getBoundingClientRect(), element.parentElement, element);
   }
 
+  // Code is wrapped, so that no end of a line is out of sight.
+  for (const code of document.querySelectorAll("article pre")) {
+    if (code.checkVisibility() && code.scrollWidth > code.clientWidth + 1) complain("code is cut", code);
+  }
+
   // Colours: the scheme that was asked for, and text that stands out from it (WCAG's contrast of level AA).
   const luminance = (colour) => {
     const linear = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);

@@ -251,6 +251,7 @@ DEFECTS = {
     "the page scrolls sideways: 2": "<div style='width: 2000px'>wide</div>",
     "wider than the page: <b": "<b style='white-space: nowrap'>" + "wide " * 400 + "</b>",
     "cut off: wide": "<div style='overflow: hidden; white-space: nowrap'>" + "wide " * 400 + "</div>",
+    "code is cut: <pre": "<pre style='white-space: pre; overflow: auto'>" + "long " * 400 + "</pre>",
     "a figure does not stand out": OUTPUT.format("", BARE),
     "a figure's ground is not the page's": OUTPUT.format("", GROUNDED),
     "a figure has text of 6.0 px": OUTPUT.format("style='width: 150px'", GROUNDED),
