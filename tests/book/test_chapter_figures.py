@@ -12,7 +12,7 @@ import pytest
 import torch
 from matplotlib.axes import Axes
 
-from spectral.book.figures import ROLES, cost, error, paths, peers, size, spectra, training
+from spectral.book.figures import ROLES, asked, cost, error, mechanism, paths, peers, size, spectra, training
 from spectral.stats.intervals import Interval
 
 
@@ -248,3 +248,33 @@ def test_ways_are_rows_from_the_top_and_what_is_not_known_is_left_out(drawn):
     assert nodes.lines[-1].get_xdata() == [20, 20]
     assert legend() == ["cut", "trained"]
     assert [len(ax.get_yticklabels()) and ax.get_yticklabels()[0].get_text() for ax in drawn()] == ["theirs", ""]
+
+
+def test_survivors_stand_in_rows_of_what_is_changed_with_the_rules_names_in_the_first(drawn):
+    sizes = {"adam": values(22, 23), "momentum": values(37, 86), "adamw": values(86, 82)}
+    mechanism.by_rule(sizes, ["as published", "no penalty"], 20, 100)
+    (ax,) = drawn()
+    assert [c.lines[0].get_xdata().tolist() for c in ax.containers] == [[22, 23], [37, 86], [86, 82]]
+    texts = [text.get_text() for text in ax.texts]
+    assert texts == ["Adam", "SGD with momentum", "AdamW", "teacher", "all nodes"]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+
+
+def test_dying_nodes_have_a_panel_for_each_rule_and_a_floor(drawn):
+    decay = mechanism.Decay([1, 10], values(0.1, 1e-3), np.array([0.1, 0.0]))
+    mechanism.decays(dict.fromkeys(("adam", "direct", "adamw", "momentum"), decay), 1e-9)
+    assert [ax.get_title() for ax in drawn()] == [
+        mechanism.RULES[r].label for r in ("adam", "direct", "adamw", "momentum")
+    ]
+    assert [one.get_ydata().tolist() for one in drawn()[0].lines] == [[0.1, 1e-3], [0.1, 1e-9]]
+
+
+def test_what_students_share_is_seen_against_width_and_number(drawn):
+    counts = {"spectral": values(24, 25), "published": values(60, 130)}
+    asked.against_width([60, 500], {"one": counts, "five": counts}, 20)
+    assert drawn()[0].get_ylim() == drawn()[1].get_ylim()
+    assert legend() == labels("spectral", "published")
+    plt.close("all")
+    asked.against_number(([2, 3], {"spectral": values(20, 20)}), ([2, 30], {"spectral": [20, 19]}), 20)
+    assert drawn()[1].lines[0].get_ydata().tolist() == [20, 19]
+    assert drawn()[0].get_ylim()[0] <= 13

@@ -130,8 +130,8 @@ def planted(rows: Sequence[Planted], certain: float) -> None:
         ax.grid(axis="y", linewidth=0.5, alpha=0.5)
         ax.set_yticks(range(len(rows)), [row.label for row in rows], fontsize=LEAST)
     known = [np.nan if row.known is None else row.known for row in rows]
-    look = {"marker": "|", "markersize": 14, "markeredgewidth": 2, "linestyle": "", "color": ROLES["teacher"].colour}
-    left.plot(known, range(len(rows)), label="made with", zorder=0, **look)
+    black = ROLES["teacher"].colour
+    left.plot(known, range(len(rows)), "|", color=black, markersize=14, markeredgewidth=2, label="made with", zorder=0)
     if side_by_side():
         right.set_yticklabels([])
     right.axvline(certain, color=NEUTRAL, linewidth=1)

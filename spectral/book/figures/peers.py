@@ -80,7 +80,7 @@ def dots(
             ax.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
             ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             ax.xaxis.set_minor_formatter(NullFormatter())
-        ax.xaxis.label.set_size(LEAST + 0.6)
+        ax.xaxis.label.set_fontsize(LEAST + 0.6)
         ax.grid(axis="y", linewidth=0.5, alpha=0.5)
         ax.set_yticks(range(len(rows)), [] if shared and index else rows.values(), fontsize=LEAST)
         ax.set_ylim(len(rows) - 0.5, -0.5)
