@@ -210,7 +210,9 @@ def test_numbers_in_the_text_come_from_the_runs(site):
     """Every `glue` of a chapter has found its value, and shows it."""
     for path in CHAPTERS:
         text = (site / "book" / f"{path.stem}.html").read_text()
-        asked = sum(cell.source.count("{glue:text}") for cell in nbformat.read(path, 4).cells)
+        cells = nbformat.read(path, 4).cells
+        captions = [cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "") for cell in cells]
+        asked = sum(words.count("{glue:text}") for words in [*(cell.source for cell in cells), *captions])
         assert text.count('class="pasted-text"') == asked, path.stem
         assert not re.search(r'class="pasted-text">\s*<', text), f"an empty number in {path.stem}"
 
