@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 
@@ -112,6 +113,24 @@ def unreadable(page) -> list[str]:
     return found
 
 
+AXE = Path(find_spec("axe_playwright_python").origin).with_name("axe.min.js").read_text()
+
+ALLOWED: dict[str, str] = {}
+"""Rules of axe that pages may break, which are the theme's, each with the reason; there are none."""
+
+
+def shut_out(page) -> list[str]:
+    """What shuts readers out, by axe-core: all of its rules, on the page as it is."""
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)")
+    return [
+        f"axe, {rule['id']}: {node['html'][:160]}"
+        for rule in found
+        if rule["id"] not in ALLOWED
+        for node in rule["nodes"]
+    ]
+
+
 GROUND = """() => {
     let element = document.querySelector("article");
     while (/, 0\\)$|transparent/.test(getComputedStyle(element).backgroundColor)) element = element.parentElement;
@@ -179,6 +198,8 @@ def read(page, site: Path, path: Path, *, width: int, schemes: tuple[str, ...], 
             page.emulate_media(color_scheme=scheme)
             complaints += page.evaluate(f"({CHECKS})", {"scheme": scheme, "figures": figures})
             complaints += unreadable(page)
+            if width == WIDE:
+                complaints += shut_out(page)
         complaints += unreachable(page)
     return list(dict.fromkeys(complaints)) or unopened(page)  # outside: what the other page complains of is its own
 
@@ -251,6 +272,7 @@ DEFECTS = {
     "the page scrolls sideways: 2": "<div style='width: 2000px'>wide</div>",
     "wider than the page: <b": "<b style='white-space: nowrap'>" + "wide " * 400 + "</b>",
     "cut off: wide": "<div style='overflow: hidden; white-space: nowrap'>" + "wide " * 400 + "</div>",
+    "axe, button-name: <button": "<button></button>",
     "code is cut: <pre": "<pre style='white-space: pre; overflow: auto'>" + "long " * 400 + "</pre>",
     "a figure does not stand out": OUTPUT.format("", BARE),
     "a figure's ground is not the page's": OUTPUT.format("", GROUNDED),

@@ -92,12 +92,12 @@ def tables(result: dict[str, Any]) -> dict[str, Table]:
     found: dict[str, tuple[str, tuple[str, ...], Rows]] = {
         "whole": (
             f"{setting}, {config['epochs']:,} epochs; {RANGE}",
-            ("", "seconds", "times as long as the engine", "n"),
+            ("trained by", "seconds", "times as long as the engine", "n"),
             _whole(result),
         ),
         "loops": (
             f"One spectral student of {nodes}, none dropped, ms per epoch; {RANGE}",
-            ("", "ms per epoch", "n"),
+            ("loop", "ms per epoch", "n"),
             _loops(result["loops"]),
         ),
         "rate": (
@@ -109,7 +109,7 @@ def tables(result: dict[str, Any]) -> dict[str, Table]:
         "widths": _growth(result, "widths", "nodes h_S", f"E = {sizes['widths_members']}"),
         "parts": (
             "Parts of an epoch of one student, each timed alone, medians",
-            ("", *(f"{width} nodes: {unit}" for width in shares for unit in ("ms", "%"))),
+            ("part", *(f"{width} nodes: {unit}" for width in shares for unit in ("ms", "%"))),
             [
                 (label, *(cell for width in shares for cell in _part(result["parts"][width], shares[width], name)))
                 for name, label in PARTS.items()
@@ -117,7 +117,7 @@ def tables(result: dict[str, Any]) -> dict[str, Table]:
         ),
         "start": (
             f"A new process that trains one student of {nodes} for one epoch, seconds; {RANGE}",
-            ("", "seconds", "n"),
+            ("start", "seconds", "n"),
             [(label, *_measured(result["start"][name])) for name, label in STARTS.items()],
         ),
         "step_cost_ratio": (
@@ -129,7 +129,7 @@ def tables(result: dict[str, Any]) -> dict[str, Table]:
         "checkpoint": (
             f"Saving {config['teachers'] * config['trials']} students of {sizes['checkpoint_width']:,} nodes, "
             f"{saved['mebibytes']:.1f} MiB, every {SAVE_EVERY:.0f} s",
-            ("", RANGE),
+            ("unit", RANGE),
             [("ms", median_text(saved["ms"])), ("% of the time", median_text(saved["percent"]))],
         ),
         "grid": _grid(result),

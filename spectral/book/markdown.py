@@ -68,8 +68,17 @@ MOST_CELLS = 8
 
 
 def table(header: Sequence[str], *rows: Sequence[object]) -> Any:
-    """A Markdown table of a few rows; everything is written as `str` writes it, and intervals are kept whole."""
+    """A Markdown table of a few rows; everything is written as `str` writes it, and intervals are kept whole.
+
+    Raises
+    ------
+    ValueError
+        If a column has no name, which who hears the table read aloud needs.
+    """
     from IPython.display import Markdown
+
+    if not all(header):
+        raise ValueError(f"every column of a table needs a name; got {list(header)}")
 
     lines = [header, ["---"] * len(header), *rows]
     text = "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

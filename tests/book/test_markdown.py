@@ -241,3 +241,8 @@ def test_errors_are_told_in_thousandths():
 
 def test_every_name_is_of_a_quantity():
     assert set(NAMES) <= set(QUANTITIES)
+
+
+def test_every_column_has_a_name():
+    with pytest.raises(ValueError, match="every column of a table needs a name"):
+        table(("", "nodes"), ("spectral", 20))
