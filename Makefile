@@ -8,8 +8,10 @@ BUILD := _build
 SOURCE := $(BUILD)/source
 CHAPTERS := $(wildcard book/*.ipynb)
 EXECUTED := $(CHAPTERS:%=$(SOURCE)/%)
+CHANGED := $(BUILD)/changed
+TIMES := $(BUILD)/times.json
 RESULTS := $(wildcard book/results/*.json) $(wildcard book/bench.json book/coverage.json book/tables.json book/claims.yaml book/verdicts.json)
-PAGES := _config.yml _toc.yml $(wildcard book/*.md) book/references.bib $(wildcard book/_static/*) $(wildcard book/_ext/*.py)
+PAGES := _config.yml _toc.yml CITATION.cff LICENSE $(wildcard book/*.md) book/references.bib $(wildcard book/_static/*) $(wildcard book/_ext/*.py)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -28,9 +30,10 @@ help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*##/  make \1\t/' | expand -t 22
 
 book: $(READY)  ## execute every chapter that changed, and build the book from what was executed
-	@$(PARALLEL) $(MAKE) --no-print-directory --jobs $(CORES) $(EXECUTED)
+	@mkdir -p $(BUILD) && $(MAKE) --no-print-directory --silent $(EXECUTED) > $(CHANGED)
+	@$(PARALLEL) $(BIN)/python book/execute.py --into $(SOURCE)/book --jobs $(CORES) --times $(TIMES) $$(cat $(CHANGED))
 	@for page in $(PAGES); do mkdir -p $(SOURCE)/$$(dirname $$page); cp $$page $(SOURCE)/$$page; done
-	$(BIN)/jupyter-book build $(SOURCE) --path-output $(BUILD)/book
+	@$(BIN)/python book/render.py --times $(TIMES) --log $(BUILD)/book.log $(SOURCE) $(BUILD)/book
 	@echo; echo "The book: $(CURDIR)/$(BUILD)/book/_build/html/index.html"
 
 test: lint unit notebooks  ## everything that CI checks: style, types, unit tests, chapters, the rendered pages
@@ -44,17 +47,18 @@ unit: $(READY)  ## unit tests, a smoke run of every chapter, the book built stri
 	$(PARALLEL) $(BIN)/python -m pytest $(WORKERS) --durations=15 --durations-min=3
 
 notebooks: $(READY)  ## execute the committed chapters again and compare what they print
-	$(PARALLEL) $(BIN)/python -m pytest $(WORKERS) --nbval --nbval-current-env --nbval-cell-timeout 600 -W default $(CHAPTERS)
+	$(PARALLEL) $(BIN)/python -m pytest $(WORKERS) --nbval --nbval-cell-timeout 600 -W default $(CHAPTERS)
 
 refresh: $(READY)  ## execute every chapter and keep the outputs in the committed notebooks
-	printf '%s\n' $(CHAPTERS) | $(PARALLEL) xargs -P $(CORES) -I {} $(BIN)/python book/execute.py {} {}
+	@$(PARALLEL) $(BIN)/python book/execute.py --jobs $(CORES) --times $(TIMES) $(CHAPTERS)
 
 bench: $(READY)  ## measure speed and memory for the book; ten minutes, on a machine that does nothing else
 	$(BIN)/python -m spectral bench --to book/bench.json
 
-# A target is replaced only when its chapter has run to the end, so an interrupted run is taken up where it stopped.
+# Says that a chapter has changed; book/execute.py then executes all that have. It replaces what was executed only when
+# the chapter has run to its end, so an interrupted run is taken up where it stopped.
 $(SOURCE)/%.ipynb: %.ipynb $(wildcard spectral/*.py spectral/*/*.py) $(RESULTS) book/execute.py requirements.txt | $(READY)
-	$(BIN)/python book/execute.py $< $@
+	@echo $<
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -63,6 +67,7 @@ $(READY): requirements.txt pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m spectral.book.kernel
 	touch $@
 
 # PyTorch's CUDA libraries are left out: torch pins them itself, and its CPU build has none.

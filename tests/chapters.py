@@ -1,10 +1,13 @@
 """The chapters as notebooks, and how a test executes one."""
 
+import os
 from pathlib import Path
 
 import nbformat
 import papermill
 from rendered import ROOT
+
+os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel is the one of this environment, whatever a user's folder has
 
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 

@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 
-import nbformat
 import pytest
 from chapters import CHAPTERS, execute, names
 from rendered import ROOT
@@ -46,16 +45,3 @@ def test_the_command_line_refuses_and_helps(tmp_path):
     assert "student_hidden must be of type int; got '100', of type str" in failed.stderr
     shown = subprocess.run([*call, "--help-notebook", chapter], capture_output=True, text=True, check=True).stdout
     assert re.search(r"student_hidden: int \(default 200\)\s+h_S, hidden nodes of the student", shown)
-
-
-def test_a_chapter_that_fails_leaves_its_target_alone(tmp_path):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
-    nbformat.write(notebook, tmp_path / "chapter.ipynb")
-    target = tmp_path / "target.ipynb"
-    target.write_text("as it was")
-    call = [sys.executable, ROOT / "book" / "execute.py", tmp_path / "chapter.ipynb", target]
-    result = subprocess.run(call, capture_output=True, text=True)
-    assert result.returncode == 1
-    assert "ZeroDivisionError" in result.stderr
-    assert target.read_text() == "as it was"
-    assert {file.name for file in tmp_path.iterdir()} == {"chapter.ipynb", "target.ipynb"}
