@@ -54,7 +54,7 @@ async ({ scheme, figures }) => {
   const shown = document.querySelectorAll("article .cell_output .shown").length;
   if (shown !== figures) complain(`the chapter has ${figures} figures, the page ${shown}`);
   for (const figure of document.querySelectorAll("figure:has(.shown)")) {
-    if (!figure.querySelector("figcaption")?.innerText.trim()) complain("a figure has no caption", figure);
+    if (!figure.querySelector("figcaption")?.textContent.trim()) complain("a figure has no caption", figure);
   }
 
   // Width: the page does not scroll sideways, and nothing is cut off. What scrolls in its own box can be reached.
