@@ -75,11 +75,6 @@ NAMED = {
 REPAIRED = [
     (re.compile(pattern), better)
     for pattern, better in (
-        # The corner of a table is no header.
-        (
-            r'<th class="head([^"]*)">\s*(?:<p>\s*</p>)?\s*</th>',
-            r'<td class="head\1"></td>',
-        ),
         # In a list are its items; an entry of a bibliography was a role of its own, once.
         ('role="doc-biblioentry"', 'role="listitem"'),
         # The theme's title stands outside of all parts that have a name, and its switches have none.
@@ -87,6 +82,8 @@ REPAIRED = [
             '(<div id="pst-primary-sidebar" class="[^"]*")>',
             r'\1 role="region" aria-label="The book">',
         ),
+        # What is folded is called what its bar says, not everywhere the same.
+        ('<summary aria-label="Toggle hidden content">', "<summary>"),
         (
             '<summary>(<span class="toctree-toggle")',
             r'<summary aria-label="Pages below">\1',
