@@ -64,14 +64,6 @@ DROPPED = [
 ]
 
 
-NAMED = {
-    '<summary><span class="toctree-toggle"': '<summary aria-label="pages below"><span class="toctree-toggle"',
-    '<div id="pst-primary-sidebar" class=': '<div id="pst-primary-sidebar" role="complementary" aria-label="Book" class=',
-    'role="doc-biblioentry"': 'role="listitem"',
-}
-"""What the theme and docutils say of parts of a page, and what screen readers need to hear of them."""
-
-
 REPAIRED = [
     (re.compile(pattern), better)
     for pattern, better in (
@@ -97,8 +89,6 @@ def finish(text, root, typesetter):
     """A written page without what it does not need, its formulas typeset; one that was finished does not change."""
     for pattern in DROPPED:
         text = pattern.sub("", text)
-    for said, needed in NAMED.items():
-        text = text.replace(said, needed)
     for mark, loaded in ABSENT.items():
         if not re.search(mark, text):
             for pattern in loaded:
