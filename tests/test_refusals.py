@@ -23,7 +23,6 @@ pytestmark = [
         ("03-training", {"student_hidden": 0}, "student_hidden must be at least 1; got 0"),
         ("03-training", {"batch_size": 10_000}, "batch_size must be at most the 8000 training patterns"),
         ("03-training", {"learning_rate": float("nan")}, "learning_rate must be a finite number; got nan"),
-        ("03-training", {"pairs": 2}, "pairs must be at least 3; got 2"),
         ("07-paths", {"alike": 1.5}, "alike must lie between 0 and 1 (both excluded); got 1.5"),
         ("07-paths", {"threshold": -0.1}, "threshold must lie from 0"),
         ("08-topology", {"edge": 0.0}, "edge must be above 0; got 0.0"),
