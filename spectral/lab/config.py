@@ -69,11 +69,13 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
 def check_type(name: str, value: object, kind: str) -> int | float | str | bool:
     """`value` as the type called `kind` ("int", "float", "str" or "bool"), or a ConfigError that names all three.
 
-    A whole number is a valid float; a float, a string or a truth value is not a valid int.
+    A whole number below 2^63 is a valid float; a float, a string or a truth value is not a valid int.
     """
     allowed: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "str": (str,), "bool": (bool,)}
     if isinstance(value, bool) != (kind == "bool") or not isinstance(value, allowed[kind]):
         raise ConfigError(f"{name} must be of type {kind}; got {value!r}, of type {type(value).__name__}")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise ConfigError(f"{name} must be below 2^63 in size; got a number of {value.bit_length()} bits")
     return float(value) if kind == "float" and isinstance(value, int) else value  # type: ignore[return-value]
 
 
@@ -314,7 +316,7 @@ class ExperimentConfig:
         known = [field.name for field in fields(cls)]
         for name in values:
             if name not in known:
-                raise unknown_name("parameter", name, known)
+                raise unknown_name("parameter", str(name), known)
         return cls(**values)
 
     @property

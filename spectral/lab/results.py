@@ -236,7 +236,7 @@ def load(config: ExperimentConfig, store: Store) -> Result:
     if not isinstance(stored, dict):
         raise store.damage(name, "its provenance holds no configuration")
     asked = config.changed(everything=True)  # a parameter newer than the result was then at its default
-    differ = sorted(key for key, value in stored.items() if asked.get(key) != value)
+    differ = sorted(key for key, value in stored.items() if key not in asked or asked[key] != value)
     if differ:
         raise DamagedResult(
             f"result {name} was computed with other values of {', '.join(differ)}; a default has changed, or the "
@@ -374,6 +374,9 @@ def _misfit(config: ExperimentConfig, arrays: Mapping[str, np.ndarray]) -> str |
             return name
     for name, low, end in (("kept", 0, sizes["E"]), ("node", -1, sizes["h"])):
         if arrays[name].min() < low or arrays[name].max() >= end:
+            return name
+    for name in ("scores", "product", "lam_out"):
+        if not np.isfinite(arrays[name]).all() or (name != "lam_out" and arrays[name].min() < 0):
             return name
     return None
 

@@ -1,4 +1,4 @@
-"""Kill what writes at every step: ``python tests/lab/kills.py``, some minutes; ``--every 50`` is a sample.
+"""Kill what writes at every step: ``python tests/lab/kills.py``, five minutes; ``--stride 8`` is a sample.
 
 Each trial forks a process that saves a result, a checkpoint, a sweep, tables or the ledger's verdicts, and kills itself
 (SIGKILL) before, after or, of a write, in the middle of one storage event: a file opened for writing, a write, a flush,
@@ -29,8 +29,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -41,7 +43,11 @@ from standin import config, exit_code, fork, trainer
 
 from spectral.book import claims
 from spectral.book.quantities import Counted
+from spectral.lab import export as export_module
+from spectral.lab import files, store
+from spectral.lab.config import ConfigError
 from spectral.lab.export import export
+from spectral.lab.files import StoreError
 from spectral.lab.store import Store
 from spectral.lab.sweep import status, sweep
 
@@ -184,23 +190,9 @@ def clean(scenario: Scenario, folder: Path) -> None:
     assert not left, f"{scenario.name} left {left}"
 
 
-class Trials:
-    """Counts them, and lets every so manieth through."""
-
-    def __init__(self, every: int) -> None:
-        self.every, self.asked, self.done = every, 0, 0
-
-    def wanted(self) -> bool:
-        self.asked += 1
-        if self.asked % self.every:
-            return False
-        self.done += 1
-        return True
-
-
-def exhaust(scenario: Scenario, base: Path, every: int, *, pairs: bool) -> Trials:
-    """Kill at every point; with `pairs` also the next run at every of its points."""
-    trials, number = Trials(every), iter(range(10**9))
+def exhaust(scenario: Scenario, base: Path, stride: int, *, pairs: bool) -> int:
+    """Kill at every point, or at every so manieth; with `pairs` also the next run at its points. How many trials."""
+    trials, number = 0, iter(range(10**9))
 
     def copy(of: Path) -> Path:
         folder = base / f"{next(number)}"
@@ -211,19 +203,19 @@ def exhaust(scenario: Scenario, base: Path, every: int, *, pairs: bool) -> Trial
     start.mkdir()
     scenario.prepare(start)
     scenario.check(start, False)
-    for first in points(events(scenario, copy(start))):
+    for first, point in list(enumerate(points(events(scenario, copy(start)))))[stride // 2 :: stride]:
         after = copy(start)
-        killed(scenario, after, first)
+        killed(scenario, after, point)
         if not pairs:
-            if trials.wanted():
-                clean(scenario, after)
+            clean(scenario, after)
+            trials += 1
             continue
-        for second in points(events(scenario, copy(after))):
-            if trials.wanted():
-                folder = copy(after)
-                killed(scenario, folder, second)
-                clean(scenario, folder)
-                shutil.rmtree(folder)
+        for second in list(points(events(scenario, copy(after))))[first % stride :: stride]:
+            folder = copy(after)
+            killed(scenario, folder, second)
+            clean(scenario, folder)
+            shutil.rmtree(folder)
+            trials += 1
     return trials
 
 
@@ -320,7 +312,6 @@ class Unwatched:
 def swept(base: Path) -> Scenario:
     chosen = {f"width/{width}": config(width) for width in (2, 3)}
     calm = store_of(base / "calm")
-    base.mkdir(exist_ok=True)
     sweep(chosen, calm, report=lambda line: None, trainer=trainer(base / "calm.log"))
     expected = {name: calm.load(name)[0] for name in calm.hashes()}
 
@@ -351,7 +342,6 @@ def swept(base: Path) -> Scenario:
 
 def exported(base: Path) -> Scenario:
     chosen = {"width/3": config(3)}
-    base.mkdir(exist_ok=True)
     store = store_of(base / "results")
     sweep(chosen, store, report=lambda line: None, trainer=trainer(base / "results.log"))
     new = {path.name: path.read_bytes() for path in export(chosen, store, base / "tables")}
@@ -384,15 +374,13 @@ def announced() -> Scenario:
     return Scenario("announcement", lambda folder: announce(40.0, folder), lambda folder: announce(20.0, folder), check)
 
 
-def race(base: Path, every: int) -> Trials:
+def race(base: Path, rounds: int) -> int:
     """Three at once, of up to three hosts, each with its own numbers, two of them killed at a random event, or none."""
-    trials, draw = Trials(every), random.Random(1)
+    draw = random.Random(1)
     whole, finished = {n: numbers(n)["a"] for n in range(4)}, 0
-    for number in range(RACES):
+    for number in range(rounds):
         plans = [(f"host{draw.choice((1, 1, 2, 3))}", draw.choice(["", "before", "after"])) for _ in range(3)]
         stops = [draw.randrange(18) for _ in plans]
-        if not trials.wanted():
-            continue
         store = store_of(base / f"{number}")
         gate, opened = os.pipe()
 
@@ -423,35 +411,106 @@ def race(base: Path, every: int) -> Trials:
         last = fork(lambda store=store: store.save(NAME, numbers(3), {"by": 3}))
         assert exit_code(last) == 0
         assert by in (None, check(True)), "a result was replaced"
-    assert every > 1 or 50 < finished < RACES
-    return trials
+    assert rounds < 200 or 0.2 * rounds < finished < rounds, "races that all end alike show little"
+    return rounds
 
 
-def campaigns(base: Path, every: int) -> Iterator[tuple[str, Trials]]:
-    for scenario in (saves(orphan=False), saves(orphan=True), published(), checkpoints(), announced()):
-        folder = base / scenario.name.replace(" ", "-")
+def campaigns(base: Path, stride: int) -> Iterator[tuple[str, int]]:
+    def room(name: str) -> Path:
+        (base / name).mkdir()
+        return base / name
+
+    for number, scenario in enumerate(
+        (saves(orphan=False), saves(orphan=True), published(), checkpoints(), announced())
+    ):
+        yield f"{scenario.name}, pairs", exhaust(scenario, room(f"pairs{number}"), stride, pairs=True)
+    for scenario in (swept(room("calm")), exported(room("results"))):
+        yield scenario.name, exhaust(scenario, room(scenario.name), stride, pairs=False)
+    yield "race", race(room("race"), RACES // stride)
+
+
+def in_place(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+@contextmanager
+def exporting_in_place(path: Path) -> Iterator[BinaryIO]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        yield file
+
+
+def provenance_first(folder: Path, name: str, data: bytes, text: bytes) -> None:
+    files.write_atomically(folder / f"{name}.json", text)
+    files.write_atomically(folder / f"{name}.npz", data)
+
+
+def one_after_the_other(folder: Path, name: str, data: bytes, text: bytes) -> None:
+    files.write_atomically(folder / f"{name}.npz", data)
+    files.write_atomically(folder / f"{name}.json", text)
+
+
+def checkpoint_first(folder: Path, name: str, data: bytes, text: bytes, keep=store._keep) -> None:
+    files.remove(folder / f"{name}.checkpoint")
+    keep(folder, name, data, text)
+
+
+def nothing(*arguments: object) -> None:
+    pass
+
+
+def faults(base: Path) -> Iterator[tuple[str, bool]]:
+    """What is planted, and whether it is noticed."""
+
+    def saving(folder: Path) -> Scenario:
+        return saves(orphan=False)
+
+    planted: dict[str, tuple[Callable[[Path], Scenario] | None, object, str, object]] = {
+        "verdicts written in place": (lambda folder: announced(), claims, "write_atomically", in_place),
+        "checkpoints written in place": (lambda folder: checkpoints(), store, "write_atomically", in_place),
+        "tables written in place": (exported, export_module, "replacing", exporting_in_place),
+        "provenance before the numbers": (saving, store, "_keep", provenance_first),
+        "the checkpoint removed before the result": (saving, store, "_keep", checkpoint_first),
+        "temporary files left": (saving, store, "remove_stale", nothing),
+        "numbers of one and provenance of another": (None, store, "_keep", one_after_the_other),
+    }
+    for number, (name, (make, module, attribute, wrong)) in enumerate(planted.items()):
+        folder = base / f"fault{number}"
         folder.mkdir()
-        yield f"{scenario.name}, pairs", exhaust(scenario, folder, every, pairs=True)
-    for name, make in (("sweep", swept), ("export", exported)):
-        folder = base / name
-        folder.mkdir()
-        yield name, exhaust(make(base / f"{name}-made"), folder, max(1, every // 20), pairs=False)
-    folder = base / "race"
-    folder.mkdir()
-    yield "race", race(folder, every)
+        right = getattr(module, attribute)
+        setattr(module, attribute, wrong)
+        if wrong is nothing:
+            files.remove_stale = nothing
+        try:
+            if make is None:
+                race(folder, 100)
+            else:
+                exhaust(make(folder), folder, 1, pairs=False)
+            yield name, False
+        except (AssertionError, ConfigError, StoreError):
+            yield name, True
+        finally:
+            setattr(module, attribute, right)
+            files.remove_stale = store.remove_stale
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="one trial of N (default: all)")
+    parser.add_argument("--faults", action="store_true", help="plant faults, and say whether they are noticed")
+    parser.add_argument("--stride", type=int, default=1, metavar="N", help="of N points in a row one (default: all)")
     options = parser.parse_args()
     torch.set_num_threads(1)  # what forks has no threads
     memory, total, begun = Path("/dev/shm"), 0, time.monotonic()  # a disk's pace shows nothing
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as base:
         start = begun
-        for name, trials in campaigns(Path(base), options.every):
-            total += trials.done
-            print(f"{name:40} {trials.done:6} trials {time.monotonic() - start:6.1f} s", flush=True)
+        if options.faults:
+            noticed = dict(faults(Path(base)))
+            print(*(f"{name}: {'noticed' if seen else 'MISSED'}" for name, seen in noticed.items()), sep="\n")
+            sys.exit(not all(noticed.values()))
+        for name, trials in campaigns(Path(base), options.stride):
+            total += trials
+            print(f"{name:40} {trials:6} trials {time.monotonic() - start:6.1f} s", flush=True)
             start = time.monotonic()
     print(f"{'all':40} {total:6} trials {time.monotonic() - begun:6.1f} s")
 
