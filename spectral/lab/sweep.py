@@ -64,7 +64,8 @@ def sweep(
 ) -> Outcome:
     """Compute what is missing, cheapest first. Interrupted at any moment, it goes on where it was.
 
-    Two sweeps at once share the work, each on its own cores: ``OMP_NUM_THREADS=1`` for both on two.
+    Two sweeps at once share the work, each on its own cores: ``OMP_NUM_THREADS=1`` for both on two. On a disk without
+    locks, as network disks can be, they may compute the same, and keep the first result.
 
     A run that fails is named in the outcome, and does not keep the others from being computed.
 
