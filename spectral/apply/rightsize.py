@@ -40,6 +40,7 @@ from spectral.apply.tables import Table, TableError, preprocessor
 from spectral.errors import Told
 from spectral.layers import SpectralLinear
 from spectral.penalties import balanced_strength, group_lasso, split_l2
+from spectral.progress import bar
 from spectral.stats.intervals import Interval, estimate, estimate_pairs
 from spectral.together import agreement
 
@@ -249,17 +250,12 @@ def look_for_size(table: Table, settings: Settings | None = None, *, progress: b
     """As `right_size`, but with an answer whether students agree or not; `RightSize.doubt` tells."""
     settings = settings or Settings()
     data = _Data.of(table, settings)
-    with tqdm(
-        total=3 * settings.steps + settings.on_steps,
-        desc="steps",
-        leave=False,
-        disable=None if progress is None else not progress,
-    ) as bar:
-        students = _students(data, settings, bar)
+    with bar(3 * settings.steps + settings.on_steps, "steps", progress) as shown:
+        students = _students(data, settings, shown)
         losses = np.stack([data.validate(group) for group in students])  # (strengths, K, V)
         at = _strongest(losses)
         tried = [place for place in (at - 1, at) if place >= 0] if settings.way != "search" else [at]
-        ladder, cuts = _ladder(data, settings, [students[place] for place in tried], bar)
+        ladder, cuts = _ladder(data, settings, [students[place] for place in tried], shown)
         seen = np.stack([[data.validate(group) for group in rungs] for rungs in cuts])  # (tried, N, K, V)
         change, error = over_patterns(seen - losses[at])
         good = (change.value <= (error if settings.tolerance is None else settings.tolerance)).any(0)  # (N, K)
@@ -269,8 +265,8 @@ def look_for_size(table: Table, settings: Settings | None = None, *, progress: b
         nodes, which = ladder[place], int(seen[:, place].mean((1, 2)).argmin())
         chosen = cuts[which][place]
         groups = {"small network": chosen, "whole student": students[at]}
-        groups[f"{nodes_text(max(nodes, 1))} from nothing"] = _from_nothing(data, settings, max(nodes, 1), bar)
-        groups[f"{settings.width} nodes, no penalty"] = _from_nothing(data, settings, settings.width, bar)
+        groups[f"{nodes_text(max(nodes, 1))} from nothing"] = _from_nothing(data, settings, max(nodes, 1), shown)
+        groups[f"{settings.width} nodes, no penalty"] = _from_nothing(data, settings, settings.width, shown)
     test, scores = data.test(groups)
     best = int(seen[which, place].mean(-1).argmin())
     over_students = seen[which].mean(-1).T  # (K, N)

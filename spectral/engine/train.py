@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from torch import Tensor
-from tqdm import tqdm
 
 from spectral.engine.batched import train_batch
 from spectral.engine.plan import ADAM, Checkpoint, Optimiser, Plan, TrainingDiverged, epochs_to_record
+from spectral.progress import bar
 from spectral.students import Student
 from spectral.tasks import Task
 
@@ -134,7 +134,7 @@ def train(
     traced:
         Whether the eigenvalues of the first layer are recorded along with the scores.
     progress:
-        Whether to show a progress bar; None shows it on a terminal only.
+        Whether to show a progress bar; None shows it where somebody looks, see `spectral.progress`.
     loop:
         "kernel" or "torch"; default `which_loop`. They agree to rounding, which training then makes grow.
     checkpoint:
@@ -176,18 +176,17 @@ def train(
             "the kernel trains students of relu, tanh or erf nodes without biases, on the CPU, where numba is "
             "installed; use loop='torch'"
         )
-    off = None if progress is None else not progress
-    with tqdm(total=epochs * student.members, desc="epochs", leave=False, disable=off) as bar:
+    with bar(epochs * student.members, "epochs", progress) as shown:
         try:
             if loop == "torch":
-                recorded = train_batch(student, task, keys, plan, checkpoint, bar)
+                recorded = train_batch(student, task, keys, plan, checkpoint, shown)
             else:
                 from spectral.engine.members import train_members
 
-                recorded = train_members(student, task, keys, plan, checkpoint, bar)
+                recorded = train_members(student, task, keys, plan, checkpoint, shown)
         except KeyboardInterrupt:
             if checkpoint is not None:
-                bar.write("interrupted; the same command goes on from here", file=sys.stderr)
+                shown.write("interrupted; the same command goes on from here", file=sys.stderr)
             raise
     train_mse, validation_mse, test_mse = recorded.errors.unbind(1)
     seen = train_mse, validation_mse, test_mse, plan.scored, recorded.scores, recorded.eigenvalues
