@@ -38,30 +38,40 @@ def labels(*roles: str) -> list[str]:
 
 
 def test_learning_curves_have_a_panel_for_each_title(drawn):
-    errors = {"spectral": np.array([[1.0, 2.0], [0.1, 0.3]]), "matched": np.array([[1.0, 1.0], [0.5, 0.5]])}
+    errors = {"spectral": values(1_000, 2), "matched": values(1_000, 5)}
     training.learning_curves([0, 10], {"training": errors, "test": errors})
     assert [ax.get_title() for ax in drawn()] == ["training", "test"]
-    assert [line.get_ydata().tolist() for line in drawn()[0].lines[:3]] == [[1, 0.1], [2, 0.3], [1.5, 0.2]]
-    assert drawn()[0].get_legend_handles_labels()[1] == labels("spectral", "matched")
-    assert [ax.get_xlabel() for ax in drawn()] == ["", "epoch"]
+    assert [line.get_ydata().tolist() for line in drawn()[0].lines] == [[1_000, 2], [1_000, 5]]
+    assert drawn()[1].get_legend_handles_labels()[1] == labels("spectral", "matched")
+    assert [ax.get_xlabel() for ax in drawn()] == ["epoch", "epoch"]
 
 
-def test_spectra_stand_in_rows_of_widths(drawn):
-    roles = {"spectral": values(5, 3), "lasso": values(4, 4)}
-    spectra.histograms(
-        [0.0, 0.5, 1.0], {60: {"score": roles, "product": roles}, 200: {"score": roles, "product": roles}}
-    )
-    assert [ax.get_title() for ax in drawn()] == ["$h_S$ = 60"] * 2 + ["$h_S$ = 200"] * 2
-    assert [ax.get_xlabel() for ax in drawn()] == ["", "", "score", "product"]
-    assert [ax.get_ylim()[1] for ax in drawn()] == [120, 120, 400, 400]
-    assert legend() == labels("spectral", "lasso")
+def test_cost_ratios_stand_beside_the_engine_and_what_was_asked(drawn):
+    training.cost_ratios([30, 300], {20: values(1.5, 1.3), 200: values(1.2, 1.1)}, (300, values(1.01)), 1.1)
+    (ax,) = drawn()
+    assert [line.get_ydata().tolist() for line in ax.lines[:2]] == [[1.5, 1.3], [1.2, 1.1]]
+    assert [line.get_ydata() for line in ax.lines if list(line.get_xdata()) == [0, 1]] == [[1, 1], [1.1, 1.1]]
+    said = {text.get_text() for text in ax.texts}
+    assert said >= {"this book's engine", "PyTorch, 20 nodes", "PyTorch, 200 nodes", "no difference", "asked: 1.1"}
+
+
+def test_spectra_have_a_panel_for_each_kind_with_what_lies_in_the_gap(drawn):
+    counts = {"spectral": values(5, 3, 0), "lasso": values(4, 4, 2)}
+    spectra.histograms([1e-8, 1e-6, 1e-3, 1.0], counts, (1e-6, 1e-3), {"spectral": 3.0, "lasso": 12.4}, 200)
+    assert [ax.get_title() for ax in drawn()] == labels("spectral", "lasso")
+    assert [text.get_text() for ax in drawn() for text in ax.texts] == ["in grey: 3.0 nodes", "in grey: 12 nodes"]
+    for ax in drawn():
+        grey = ax.patches[0].get_extents().transformed(ax.transData.inverted())
+        assert (grey.x0, grey.x1) == pytest.approx((1e-6, 1e-3))
 
 
 def test_nodes_above_a_threshold_are_compared_with_the_teacher(drawn):
     spectra.above([0.01, 0.1], {"spectral": values(25, 20)}, 20, 0.05)
     (ax,) = drawn()
     assert ax.lines[0].get_ydata().tolist() == [25, 20]
-    assert [text.get_text().strip() for text in ax.texts] == ["$h_T$", "threshold"]
+    assert list(ax.lines[1].get_ydata()) == [20, 20]
+    assert ax.get_legend_handles_labels()[1][-1] == "the teacher's 20 nodes"
+    assert [text.get_text().strip() for text in ax.texts] == ["threshold"]
     assert ax.lines[2].get_xdata() == [0.05, 0.05]
 
 
@@ -69,14 +79,13 @@ def test_a_node_is_coloured_by_how_it_ends(drawn):
     """The first falls below the threshold and comes back, the second falls below it at the end."""
     scores = np.array([[0.5, 0.6], [0.01, 0.3], [1.0, 0.01]])
     spectra.opening([1, 10, 100], scores, {"spectral": values(2, 1, 0)}, 0.05, (0.01, 0.05))
-    above, below = drawn()
-    dead, alive, _ = above.lines
+    first, second = drawn()
+    alive, dead = first.lines
     assert dead.get_ydata().tolist() == [0.6, 0.3, 0.01]
     assert alive.get_ydata().tolist() == [0.5, 0.01, 1.0]
     assert alive.get_color() == ROLES["spectral"].colour
-    assert above.get_legend_handles_labels()[1] == ["is dead at the end", "survives"]
-    assert below.get_title() == "scores from 0.01 to 0.05 of the largest"
-    assert below.lines[0].get_ydata().tolist() == [2, 1, 0]
+    assert first.get_legend_handles_labels()[1] == ["survives", "dies"]
+    assert second.lines[0].get_ydata().tolist() == [2, 1, 0]
     plt.close("all")
     spectra.opening([1, 10, 100], scores[:, :1], {"spectral": values(2, 1, 0)}, 0.05, (0.01, 0.05))
     assert drawn()[0].get_legend_handles_labels()[1] == ["survives"], "nobody died"
