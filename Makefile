@@ -21,7 +21,7 @@ WORKERS := --numprocesses $(CORES) --dist loadscope
 PARALLEL := OMP_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test lint unit notebooks refresh bench lock clean
+.PHONY: help book html test lint unit notebooks refresh bench lock clean
 # The kernel of a notebook is the one of .venv; nothing is written beside the sources.
 export PYTHONDONTWRITEBYTECODE := 1
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -35,6 +35,10 @@ book: $(READY)  ## execute every chapter that changed, and build the book from w
 	@for page in $(PAGES); do mkdir -p $(SOURCE)/$$(dirname $$page); cp $$page $(SOURCE)/$$page; done
 	@$(BIN)/python book/render.py --times $(TIMES) --log $(BUILD)/book.log $(SOURCE) $(BUILD)/book
 	@echo; echo "The book: $(CURDIR)/$(BUILD)/book/_build/html/index.html"
+
+html: $(READY)  ## build the book from the stored outputs, and execute nothing
+	@$(BIN)/python book/render.py --log $(BUILD)/html.log . $(BUILD)/html
+	@echo "The book: $(CURDIR)/$(BUILD)/html/_build/html/index.html"
 
 test: lint unit notebooks  ## everything that CI checks: style, types, unit tests, chapters, the rendered pages
 
@@ -51,13 +55,14 @@ notebooks: $(READY)  ## execute the committed chapters again and compare what th
 
 refresh: $(READY)  ## execute every chapter and keep the outputs in the committed notebooks
 	@$(PARALLEL) $(BIN)/python book/execute.py --jobs $(CORES) --times $(TIMES) $(CHAPTERS)
+	@$(BIN)/python book/hero.py
 
 bench: $(READY)  ## measure speed and memory for the book; ten minutes, on a machine that does nothing else
 	$(BIN)/python -m spectral bench --to book/bench.json
 
 # Says that a chapter has changed; book/execute.py then executes all that have. It replaces what was executed only when
 # the chapter has run to its end, so an interrupted run is taken up where it stopped.
-$(SOURCE)/%.ipynb: %.ipynb $(wildcard spectral/*.py spectral/*/*.py) $(RESULTS) book/execute.py requirements.txt | $(READY)
+$(SOURCE)/%.ipynb: %.ipynb $(wildcard spectral/*.py spectral/*/*.py spectral/*/*/*.py) $(RESULTS) book/execute.py requirements.txt | $(READY)
 	@echo $<
 
 $(READY): requirements.txt pyproject.toml
