@@ -93,7 +93,9 @@ def sweep(
     report(f"{there}; {len(missing)} to compute, {readable_time(total)} expected")
     if missing:
         store.check_writable()
-    pace, spent, work = 1.0, 0.0, 0.0
+    # A first, tiny run says little of the others: most of what it took was to begin it and to keep it. So what was
+    # expected counts as if a tenth of all had been seen to be so.
+    pace, spent, work, trust = 1.0, 0.0, 0.0, total / 10
     for wait in (False, True):  # what another process is computing comes last
         for name, config in sorted(missing.items(), key=lambda item: expected_seconds(item[1])):
             left = sum(map(expected_seconds, missing.values()))
@@ -117,7 +119,7 @@ def sweep(
                 (outcome.present if here else outcome.computed).append(name)
                 if not here:
                     spent, work = spent + time.monotonic() - start, work + expected_seconds(config)
-                    pace = spent / work
+                    pace = (trust + spent) / (trust + work)
             del missing[name]
     report(f"{len(outcome.computed)} computed, {len(outcome.failed)} failed, {len(outcome.present)} were there")
     return outcome

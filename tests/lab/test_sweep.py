@@ -1,5 +1,6 @@
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -41,6 +42,16 @@ def test_a_sweep_computes_all_and_then_nothing(store, tmp_path):
     outcome = sweep(EXPERIMENTS, store, report=quiet, trainer=never)
     assert (outcome.computed, outcome.present, outcome.failed) == ([], list(EXPERIMENTS), {})
     assert files(store.local) == before
+
+
+def test_a_first_tiny_run_does_not_decide_what_is_left(store, tmp_path, monkeypatch):
+    """It takes a tenth of a second, a thousand times what was expected of it; the other takes 50 s, as expected."""
+    monkeypatch.setattr("spectral.lab.sweep.expected_seconds", lambda config: {1: 1e-4, 2: 50.0}[config.student_hidden])
+    few = {"tiny": config(1), "large": config(2)}
+    lines: list[str] = []
+    sweep(few, store, report=lines.append, trainer=trainer(tmp_path / "log", seconds=0.025))
+    assert lines[1].endswith("about 0 s of about 50 s left")
+    assert 51 <= int(re.search(r": about (\d+) s of", lines[2])[1]) < 80
 
 
 def test_a_finished_store_need_not_be_writable(store, tmp_path):
