@@ -466,6 +466,12 @@ def configurations(preset: str) -> dict[str, ExperimentConfig]:
     return {experiment.name: experiment.config for experiment in experiments(preset)}
 
 
+def name_of(config: ExperimentConfig) -> str | None:
+    """What an experiment is called in the first preset that has it; None if none has."""
+    every = (item for preset in PRESETS for item in configurations(preset).items())
+    return next((name for name, one in every if one == config), None)
+
+
 def twins(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
     """A spectral configuration and its three conventional controls, by the names in `STUDENTS`."""
     return {"spectral": config} | {twin: config.direct_twin(twin) for twin in get_args(Twin)}

@@ -23,6 +23,7 @@ from spectral.curves import prune_sweep
 from spectral.engine.ladder import Rungs
 from spectral.engine.train import Checkpoint, History, Loop, epochs_to_record
 from spectral.errors import Told
+from spectral.lab import presets
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.experiment import Trained, check_device, compute, draw_task, make_student
 from spectral.lab.files import DamagedResult
@@ -67,7 +68,7 @@ class OutOfMemory(Told, MemoryError):
     """A run does not fit; the message says which parameters make it smaller."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """All members of a finished experiment. Tensors are on the CPU.
 
@@ -113,6 +114,27 @@ class Result:
     provenance: dict[str, Any]
     _weights: dict[str, Tensor]
     rungs: Rungs | None = None
+
+    def __repr__(self) -> str:
+        """One line: what it is of, not its numbers."""
+        c = self.config
+        students = f"{c.teachers} × {c.trials} students of {c.student_hidden} nodes"
+        return f"<Result {c.hash()}: {students}, {c.epochs:,} epochs>"
+
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows: a table of what was asked and found, with 95 % intervals."""
+        c = self.config
+        shown = {
+            "experiment": presets.name_of(c) or "of no preset",
+            "teachers × trials": f"{c.teachers} × {c.trials}",
+            "epochs": f"{c.epochs:,}",
+            "effective size": f"{self.estimate(self.alive.sum(-1)):.1f}",
+            "test error / E[y²]": f"{self.estimate(self.test_mse / self.test_power, log=True):.3g}",
+            "hash": f"`{c.hash()}`",
+            "date": str(self.provenance.get("date", "–"))[:10],
+        }
+        rows = (shown, ["---"] * len(shown), shown.values())
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
     @property
     def phi(self) -> Tensor:

@@ -16,6 +16,7 @@ from spectral.curves import prune_sweep
 from spectral.engine import members
 from spectral.engine.dropping import Roster
 from spectral.engine.plan import adam
+from spectral.lab import presets
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.experiment import compute, draw_task
 from spectral.lab.files import DamagedResult
@@ -42,6 +43,18 @@ def test_the_second_time_it_is_loaded_and_the_same(small, store):
     first = run(small, store=store)
     assert_same(run(small, store=store, trainer=never), first)
     assert run(small, store=store).provenance == first.provenance
+
+
+def test_a_result_is_a_line_and_in_a_notebook_a_table(small, store):
+    result = run(small, store=store)
+    assert repr(result) == f"<Result {small.hash()}: 1 × 3 students of 8 nodes, 4 epochs>"
+    head, _, row = ([cell.strip() for cell in line.split("|")[1:-1]] for line in result._repr_markdown_().splitlines())
+    shown = dict(zip(head, row, strict=True))
+    assert shown["experiment"] == "of no preset"
+    assert (shown["teachers × trials"], shown["epochs"], shown["hash"]) == ("1 × 3", "4", f"`{small.hash()}`")
+    assert shown["effective size"] == f"{result.estimate(result.alive.sum(-1)):.1f}"
+    assert shown["date"] == result.provenance["date"][:10]
+    assert presets.name_of(presets.configurations("paper")["grid/spectral/40"]) == "grid/spectral/40"
 
 
 def test_what_is_kept_is_what_was_trained(small, store):
