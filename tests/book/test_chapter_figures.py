@@ -12,7 +12,20 @@ import pytest
 import torch
 from matplotlib.axes import Axes
 
-from spectral.book.figures import ROLES, asked, cost, error, mechanism, paths, peers, size, spectra, training
+from spectral.book.figures import (
+    ROLES,
+    asked,
+    cost,
+    error,
+    mechanism,
+    parametrization,
+    paths,
+    peers,
+    size,
+    spectra,
+    teacher,
+    training,
+)
 from spectral.stats.intervals import Interval
 
 
@@ -35,6 +48,54 @@ def legend() -> list[str]:
 
 def labels(*roles: str) -> list[str]:
     return [ROLES[role].label for role in roles]
+
+
+def test_a_teacher_has_a_column_of_nodes_for_each_layer(drawn):
+    teacher.graph(np.ones((3, 2)), np.ones((4, 3)))
+    (ax,) = drawn()
+    assert [len(nodes.get_offsets()) for nodes in ax.collections[3:]] == [2, 3, 4, 1]
+    assert [tick.get_text().split("\n")[-1] for tick in ax.get_xticklabels()] == [
+        "$d$ = 2",
+        "$h_T$ = 3",
+        "$m$ = 4",
+        "sum",
+    ]
+
+
+def test_answers_stand_beside_how_they_scatter(drawn):
+    teacher.answers([0, 1], [[2, 3], [5, 4], [0, 0]], np.arange(10.0))
+    along, scatter = drawn()
+    assert [line.get_ydata().tolist() for line in along.lines] == [[2, 3], [5, 4], [0, 0]]
+    assert sum(bar.get_height() * bar.get_width() for bar in scatter.patches) == pytest.approx(1)
+
+
+def test_damage_has_a_point_for_each_node_and_plain_numbers(drawn):
+    teacher.damage([50.0, 2.0])
+    (ax,) = drawn()
+    assert ax.lines[0].get_xydata().tolist() == [[1, 50], [2, 2]]
+    assert {"2", "5", "10", "20", "50"} <= {tick.get_text() for tick in ax.get_yticklabels()}
+
+
+def test_eigenvalues_are_named_where_their_node_answers(drawn):
+    parametrization.one_node([-2, 2], {1.0: [0, 2], 0.0: [0, 0], -0.5: [1, 0]})
+    (ax,) = drawn()
+    (left,) = [text for text in ax.texts if text.get_text() == r"$\lambda$ = -0.5"]
+    assert left.xy == (-2, 1)
+    assert [text.get_text() for text in ax.texts if text is not left] == [r"$\lambda$ = 0", r"$\lambda$ = 1"]
+
+
+def test_matrices_have_one_scale(drawn):
+    parametrization.matrices({"one": [[1.0, 0.0], [0.0, 1.0]], "other": [[0.0, -4.0], [0.0, 0.0]]}, 1)
+    shown = [ax for ax in drawn() if ax.get_title()]
+    assert [ax.get_title() for ax in shown] == ["one", "other"]
+    assert {ax.images[0].get_clim() for ax in shown} == {(-4, 4)}
+
+
+def test_the_valley_touches_its_bound(drawn):
+    parametrization.valley([0.1, 1.0, 10.0], [5.0, 2.0, 4.0], 2.0)
+    (ax,) = drawn()
+    assert ax.lines[0].get_ydata()[1] == 2
+    assert list(ax.lines[1].get_ydata()) == [2, 2]
 
 
 def test_learning_curves_have_a_panel_for_each_title(drawn):

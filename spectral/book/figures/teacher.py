@@ -27,7 +27,7 @@ def graph(first: ArrayLike, second: ArrayLike) -> None:
 
 
 def answers(t: ArrayLike, lines: Sequence[ArrayLike], test: ArrayLike) -> None:
-    """Answers (P,) along some `lines`, against positions t (P,); beside them how answers to test patterns scatter."""
+    """Answers (P,) along three `lines`, against positions t (P,); beside them how answers to test patterns scatter."""
     _, (left, right) = axes_of(2, height=3.2)
     for values, style in zip(lines, ("-", "--", ":"), strict=True):
         left.plot(t, values, color=ROLES["teacher"].colour, linestyle=style)
@@ -47,3 +47,4 @@ def damage(without: ArrayLike) -> None:
         yscale="log",
     )
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    drawing.numbered(ax.yaxis, [digit * 10.0**power for power in range(-6, 4) for digit in (1, 2, 5)])
