@@ -133,10 +133,16 @@ def part(font, wanted):
     return written.getvalue(), there
 
 
-def icons(theme, used):
-    """A style sheet with the icons that are used: for each font of the theme the part with them."""
-    known = characters(theme)
+def icons(sheets, used):
+    """A style sheet with the icons that are used: for each font of the theme the part with them.
+
+    They are named in pages and scripts, or stand as characters in style sheets, in which the signs of boxes are.
+    """
+    known = characters(sheets)
     wanted = {known[name] for name in used & set(known)}
+    wanted |= {
+        int(code, 16) for code in re.findall(r'"\\(f[0-9a-f]{3})"', sheets)
+    }
     sheet = LICENCE
     for font, (family, weight) in FACES.items():
         data, there = part(WEBFONTS / f"{font}.ttf", wanted)
@@ -181,9 +187,16 @@ def finish_all(app, error):
         for path in (site / "_static").rglob("*.js")
         if "fontawesome" not in path.name
     ]
-    theme, used = (THEME / SHEET).read_text(), names(texts)
-    (site / "_static" / ICONS).write_text(icons(theme, used))
-    (site / "_static" / SHEET).write_text(slim(theme, used))
+    used = names(texts)
+    (site / "_static" / SHEET).write_text(
+        slim((THEME / SHEET).read_text(), used)
+    )
+    sheets = "".join(
+        path.read_text()
+        for path in sorted((site / "_static").rglob("*.css"))
+        if path.name != ICONS
+    )
+    (site / "_static" / ICONS).write_text(icons(sheets, used))
     fonts = site / "_static" / "mathjax"
     fonts.mkdir(exist_ok=True)
     for font in FONTS.glob("*.woff"):
