@@ -21,7 +21,7 @@ WORKERS := --numprocesses $(CORES) --dist loadscope
 PARALLEL := OMP_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book html test lint unit notebooks refresh bench lock clean
+.PHONY: help book html pdf zip test lint unit notebooks refresh bench lock clean
 # The kernel of a notebook is the one of .venv; nothing is written beside the sources.
 export PYTHONDONTWRITEBYTECODE := 1
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -39,6 +39,12 @@ book: $(READY)  ## execute every chapter that changed, and build the book from w
 html: $(READY)  ## build the book from the stored outputs, and execute nothing
 	@$(BIN)/python book/render.py --log $(BUILD)/html.log . $(BUILD)/html
 	@echo "The book: $(CURDIR)/$(BUILD)/html/_build/html/index.html"
+
+pdf: html  ## the whole book as one PDF, printed by Chromium
+	@$(BIN)/python book/downloads.py pdf $(BUILD)/html/_build/html $(BUILD)/how-a-student-becomes-a-teacher.pdf
+
+zip: html  ## the whole book as a zip of pages
+	@$(BIN)/python book/downloads.py zip $(BUILD)/html/_build/html $(BUILD)/how-a-student-becomes-a-teacher.zip
 
 test: lint unit notebooks  ## everything that CI checks: style, types, unit tests, chapters, the rendered pages
 

@@ -1,0 +1,57 @@
+"""The whole book in one file."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from pypdf import PdfReader
+from rendered import ROOT, pages
+from test_reader import PROGRAMS, absent
+
+PROGRAM = ROOT / "book" / "downloads.py"
+
+
+def download(*arguments) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, PROGRAM, *arguments], capture_output=True, text=True)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A book with all pages of the table of contents, which say only their names."""
+    for name in pages():
+        path = tmp_path / "html" / f"{name}.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"<meta charset=utf-8><title>{name} — the book</title><p>This is {name}.</p>")
+    return tmp_path / "html"
+
+
+def test_equal_pages_make_equal_zips(small, tmp_path):
+    for name in ("one", "two"):
+        assert download("zip", small, tmp_path / name / "book.zip").returncode == 1, "there is no such folder"
+        (tmp_path / name).mkdir()
+        assert download("zip", small, tmp_path / name / "book.zip").returncode == 0
+    one, two = ((tmp_path / name / "book.zip").read_bytes() for name in ("one", "two"))
+    assert one == two
+    with zipfile.ZipFile(tmp_path / "one" / "book.zip") as found:
+        assert sorted(found.namelist()) == sorted(f"book/{name}.html" for name in pages())
+
+
+def test_a_book_that_is_not_there_is_told(tmp_path):
+    told = download("pdf", tmp_path, tmp_path / "book.pdf")
+    assert told.returncode == 1
+    assert "build it with: make html" in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+    assert not (tmp_path / "book.pdf").exists()
+
+
+def test_the_pdf_has_every_page_in_order(small, tmp_path):
+    if not any(map(shutil.which, PROGRAMS)):
+        absent(f"one of {', '.join(PROGRAMS)}; on Debian: apt-get install chromium")
+    told = download("pdf", small, tmp_path / "book.pdf")
+    assert told.returncode == 0, told.stderr
+    book = PdfReader(tmp_path / "book.pdf")
+    assert [mark.title for mark in book.outline] == pages()
+    assert [book.get_destination_page_number(mark) for mark in book.outline] == list(range(len(pages())))
+    assert f"This is {pages()[1]}." in book.pages[1].extract_text()
