@@ -14,7 +14,6 @@ SMALL = {
     "trials": 2,
     "student_hidden": 25,
     "patterns": 1_000,
-    "pairs": 3,
     "test_patterns": 200,
     "preset": "smoke",
     "widths": "10 30",
