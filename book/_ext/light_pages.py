@@ -140,9 +140,7 @@ def icons(sheets, used):
     """
     known = characters(sheets)
     wanted = {known[name] for name in used & set(known)}
-    wanted |= {
-        int(code, 16) for code in re.findall(r'"\\(f[0-9a-f]{3})"', sheets)
-    }
+    wanted |= {ord(sign) for sign in re.findall("[\uf000-\uf8ff]", sheets)}
     sheet = LICENCE
     for font, (family, weight) in FACES.items():
         data, there = part(WEBFONTS / f"{font}.ttf", wanted)
