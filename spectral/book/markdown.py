@@ -95,13 +95,14 @@ def boxes(entries: Sequence[Mapping[str, Any]]) -> Any:
 def rows(entries: Sequence[Mapping[str, Any]], chapters: str = "") -> str:
     """A row in Markdown for each of some entries of `spectral.book.claims.announcement`, for the first page.
 
-    The claim with a link to its chapter below `chapters`, the verdict, and what was measured first of all.
+    The claim with a link to its chapter below `chapters`, the verdict with its limits, and what was measured first.
     """
     lines = ["| what is claimed | verdict | measured |", "| --- | --- | --- |"]
     for entry in entries:
         number = entry["chapter"].partition("-")[0].lstrip("0")
         link = f"{{doc}}`chapter {number} <{chapters}{entry['chapter']}>`"
-        lines.append(f"| {entry['statement']} ({link}) | **{marked(entry['verdict'])}** | {headline(entry)} |")
+        verdict = "<br>".join([f"**{marked(entry['verdict'])}**", *entry["limits"]])
+        lines.append(f"| {entry['statement']} ({link}) | {verdict} | {headline(entry)} |")
     return _INTERVAL.sub("[\\1,\u00a0\\2]", "\n".join(lines))
 
 
