@@ -11,8 +11,13 @@ import shutil
 import sys
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import yaml
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader, PdfWriter
 
 PROGRAMS = ("chromium", "google-chrome", "chromium-browser")
 WIDTH = 900
@@ -47,6 +52,75 @@ def listed(site: Path, toc: Path) -> list[Path]:
     return pages
 
 
+NUMBERS = "<style>p + p { break-before: page }</style>"
+NUMBER = (
+    '<div style="font: 9px sans-serif; text-align: center; width: 100%">'
+    '<span class="pageNumber"></span></div>'
+)
+SHEET = {
+    "format": "A4",
+    "print_background": True,
+    "margin": dict.fromkeys(("top", "bottom", "left", "right"), "18mm"),
+}
+
+Places = dict[tuple[str, str], tuple[int, float | None]]
+"""Of an address and what stands behind its # the sheet, and how high on it."""
+
+
+def places(reader: "PdfReader", address: str, first: int) -> Places:
+    """Where in the book the parts of a printed page are that links can lead to; its first sheet stands for the whole."""
+    found: Places = {(address, ""): (first, None)}
+    for name, mark in reader.named_destinations.items():
+        sheet = reader.get_destination_page_number(mark)
+        if sheet is not None and sheet >= 0:
+            found[address, name.lstrip("/")] = (first + sheet, mark.top)
+    return found
+
+
+def lead(book: "PdfWriter", firsts: dict[str, int], known: Places) -> None:
+    """Make links between pages links within the book; those to files, which it does not have, go."""
+    from pypdf.generic import ArrayObject, NameObject, NullObject, NumberObject
+
+    starts = sorted((first, address) for address, first in firsts.items())
+    here, later = "", starts
+    for number, sheet in enumerate(book.pages):
+        while later and later[0][0] <= number:
+            here, later = later[0][1], later[1:]
+        kept = ArrayObject()
+        for reference in sheet.get("/Annots") or ():
+            link = reference.get_object()
+            name, action = link.get("/Dest"), link.get("/A")
+            if name is not None:
+                address, part = here, str(name).lstrip("/")
+            else:
+                url = str((action or {}).get("/URI", ""))
+                if not url.startswith("file:"):
+                    kept.append(reference)
+                    continue
+                address, _, part = url.partition("#")
+                part = unquote(part)
+            target = known.get((address, part)) or known.get((address, ""))
+            if target is None:
+                continue
+            to = book.pages[target[0]]
+            top = to.mediabox.top if target[1] is None else target[1]
+            link.pop("/A", None)
+            link[NameObject("/Dest")] = ArrayObject(
+                [
+                    to.indirect_reference,
+                    NameObject("/XYZ"),
+                    NullObject(),
+                    NumberObject(round(top)),
+                    NullObject(),
+                ]
+            )
+            kept.append(reference)
+        if "/Annots" in sheet:
+            sheet[NameObject("/Annots")] = kept
+    for names in ("/Names", "/Dests"):  # those of pages, which had the same
+        book.root_object.pop(names, None)
+
+
 def print_pdf(pages: list[Path], out: Path) -> int:
     """Print pages below each other into one file with a bookmark for each, and return how many sheets it has."""
     from playwright.sync_api import sync_playwright
@@ -58,7 +132,7 @@ def print_pdf(pages: list[Path], out: Path) -> int:
             f"one of {', '.join(PROGRAMS)} is needed to print; "
             "on Debian: apt-get install chromium"
         )
-    book = PdfWriter()
+    book, firsts, known = PdfWriter(), {}, {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program, args=["--no-sandbox"]
@@ -71,19 +145,28 @@ def print_pdf(pages: list[Path], out: Path) -> int:
             page.emulate_media(media="print")
             page.evaluate(LOADED)
             title = page.title().partition(" — ")[0]
-            printed = page.pdf(
-                format="A4",
-                scale=0.8,
-                print_background=True,
-                margin=dict.fromkeys(
-                    ("top", "bottom", "left", "right"), "18mm"
-                ),
-            )
+            printed = PdfReader(io.BytesIO(page.pdf(scale=0.8, **SHEET)))
             first = len(book.pages)
-            book.append(PdfReader(io.BytesIO(printed)), import_outline=False)
-            book.add_outline_item(title, first)
+            address = path.resolve().as_uri()
+            firsts[address] = first
+            known |= places(printed, address, first)
+            book.append(printed, import_outline=False)
+            book.add_outline_item(title=title, page_number=first)
             print(f"{title}: page {first + 1}", flush=True)
+        page.set_content(NUMBERS + "<p>&nbsp;</p>" * len(book.pages))
+        numbers = page.pdf(
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template=NUMBER,
+            **SHEET,
+        )
         browser.close()
+    lead(book, firsts, known)
+    for sheet, number in zip(
+        book.pages, PdfReader(io.BytesIO(numbers)).pages, strict=True
+    ):
+        sheet.merge_page(number)
+        sheet.compress_content_streams()  # which merging has unpacked
     book.add_metadata({"/Title": "How a Student becomes a Teacher, reproduced"})
     unfinished = out.with_suffix(".unfinished")
     with unfinished.open("wb") as file:

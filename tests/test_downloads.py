@@ -55,3 +55,22 @@ def test_the_pdf_has_every_page_in_order(small, tmp_path):
     assert [mark.title for mark in book.outline] == pages()
     assert [book.get_destination_page_number(mark) for mark in book.outline] == list(range(len(pages())))
     assert f"This is {pages()[1]}." in book.pages[1].extract_text()
+
+
+def test_links_stay_in_the_pdf_and_sheets_have_numbers(small, tmp_path):
+    if not any(map(shutil.which, PROGRAMS)):
+        absent(f"one of {', '.join(PROGRAMS)}; on Debian: apt-get install chromium")
+    first, second, third = (small / f"{name}.html" for name in pages()[:3])
+    links = f"{second.name}", f"{third.name}#here", "data.csv", "#here", "https://example.org/"
+    far = "<p style='height: 1500px'>far <a href='#here'>down</a></p><h2 id='here'>Here</h2>"
+    first.write_text("<title>first</title>" + "".join(f"<p><a href='{link}'>to</a></p>" for link in links) + far)
+    third.write_text(f"<title>third</title>{far}")
+    (small / "book" / "data.csv").write_text("1,2")
+    assert download("pdf", small, tmp_path / "book.pdf").returncode == 0
+    book = PdfReader(tmp_path / "book.pdf")
+    number = {sheet.indirect_reference.idnum: index for index, sheet in enumerate(book.pages)}
+    links = [link.get_object() for link in book.pages[0]["/Annots"]]
+    assert [number[link["/Dest"][0].idnum] for link in links if "/Dest" in link] == [2, 4, 1, 1]
+    assert [link["/A"]["/URI"] for link in links if "/A" in link] == ["https://example.org/"]
+    assert [sheet.extract_text().split()[-1] for sheet in book.pages] == [str(1 + at) for at in range(len(book.pages))]
+    assert b"file:" not in (tmp_path / "book.pdf").read_bytes()

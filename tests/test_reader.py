@@ -319,6 +319,49 @@ def test_the_link_past_the_navigation_leads_to_the_text(page, site):
     assert complaints == []
 
 
+SCREEN = ".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header, .bd-header-article, .prev-next-footer, .bd-footer"
+PAPER = f"""() => [...document.querySelectorAll("{SCREEN}, button, summary, .live, .only-dark")]
+    .filter(element => element.checkVisibility()).map(element => `on paper: ${{element.outerHTML.slice(0, 160)}}`)
+    .concat([...document.querySelectorAll(".shown img.only-light")].filter(image => !image.getClientRects().length)
+    .map(image => `not on paper: ${{image.outerHTML.slice(0, 160)}}`))"""
+
+
+def unprintable(page) -> list[str]:
+    """What is wrong with a page on paper, printed by a reader whose screen is dark."""
+    page.emulate_media(media="print", color_scheme="dark")
+    complaints = page.evaluate(PAPER)
+    if page.evaluate(GROUND) != [1, 1, 1]:
+        complaints.append("the paper is not white")
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, { preload: false, runOnly: ['color-contrast'] })")["violations"]
+    page.emulate_media(media="screen")
+    return complaints + [f"pale on paper: {node['html'][:160]}" for rule in found for node in rule["nodes"]]
+
+
+@pytest.mark.parametrize("name", ["book/05-size", "book/11-transition", "book/claims", "book/reproduce"])
+def test_paper_is_black_on_white(page, site, name):
+    """With a figure that moves, folded ones, boxes, code; nothing is there to click on."""
+    with opened(page, (site / f"{name}.html").as_uri(), f"{site.as_uri()}/", scheme="dark") as complaints:
+        assert unprintable(page) == []
+    assert complaints == []
+
+
+UNPRINTABLE = {
+    "on paper: <button": "<button style='display: block !important'>Click</button>",
+    "not on paper: <img": OUTPUT.format("class='only-light' hidden style='display: none !important'", BARE),
+    "the paper is not white": "<style>article { background: #123 !important }</style>",
+    "pale on paper: <p": "<p style='color: #ddd !important'>Hardly to be seen</p>",
+}
+
+
+@pytest.mark.parametrize("complaint", UNPRINTABLE)
+def test_what_paper_cannot_show_is_found(page, scratch, spoiled, complaint):
+    path, _ = spoiled(UNPRINTABLE[complaint])
+    with opened(page, path.as_uri(), f"{scratch.as_uri()}/", scheme="dark"):
+        found = unprintable(page)
+    assert any(text.startswith(complaint) for text in found), found
+
+
 class Published(SimpleHTTPRequestHandler):
     """A server that keeps to itself what it is asked for."""
 
