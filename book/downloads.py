@@ -23,12 +23,17 @@ PROGRAMS = ("chromium", "google-chrome", "chromium-browser")
 WIDTH = 900
 """Pixels of a window whose pages show their figures as on a wide screen."""
 LOADED = """async () => {
+    const missing = [];
     for (const image of document.images) {
         image.loading = "eager";
-        if (image.checkVisibility()) await image.decode().catch(() => {});
+        if (image.checkVisibility())
+            await image.decode().catch(() => missing.push(image.src));
     }
+    await window.MathJax?.startup?.promise;
     await document.fonts.ready;
+    return missing;
 }"""
+"""Waits for what a page shows; returns the pictures that are not there."""
 
 
 class Impossible(Exception):
@@ -123,8 +128,14 @@ def lead(book: "PdfWriter", firsts: dict[str, int], known: Places) -> None:
 
 def print_pdf(pages: list[Path], out: Path) -> int:
     """Print pages below each other into one file with a bookmark for each, and return how many sheets it has."""
-    from playwright.sync_api import sync_playwright
-    from pypdf import PdfReader, PdfWriter
+    try:
+        from playwright.sync_api import sync_playwright
+        from pypdf import PdfReader, PdfWriter
+    except ImportError as error:
+        raise Impossible(
+            f"the Python package {error.name} is needed to print; "
+            "pip install -r requirements.txt"
+        ) from error
 
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
@@ -143,7 +154,10 @@ def print_pdf(pages: list[Path], out: Path) -> int:
         for path in pages:
             page.goto(path.resolve().as_uri())
             page.emulate_media(media="print")
-            page.evaluate(LOADED)
+            if missing := page.evaluate(LOADED):
+                raise Impossible(
+                    f"{path.name} shows a picture that is not there: {missing[0]}"
+                )
             title = page.title().partition(" — ")[0]
             printed = PdfReader(io.BytesIO(page.pdf(scale=0.8, **SHEET)))
             first = len(book.pages)

@@ -74,3 +74,39 @@ def test_links_stay_in_the_pdf_and_sheets_have_numbers(small, tmp_path):
     assert [link["/A"]["/URI"] for link in links if "/A" in link] == ["https://example.org/"]
     assert [sheet.extract_text().split()[-1] for sheet in book.pages] == [str(1 + at) for at in range(len(book.pages))]
     assert b"file:" not in (tmp_path / "book.pdf").read_bytes()
+
+
+STYLE = ROOT / "book" / "_static" / "print.css"
+PAGE = """<html data-theme="dark"><style>html[data-theme=dark] .only-light { display: none !important }</style>
+<link rel="stylesheet" href="STYLE"><nav class="bd-sidebar-primary">aside</nav><main class="bd-content"><article>
+<div class="shown"><picture class="only-light"><img class="only-light" alt="light"></picture>
+<picture class="only-dark"><img class="only-dark" alt="dark"></picture></div><div class="live ready">moves</div>
+<details class="hide"><summary>The code</summary><div class="cell_input">code</div></details>
+<details class="hide"><summary>Numbers</summary><div class="cell_input">how</div>
+<div class="cell_output"><table><tr><td>12</table></div></details></article></main>"""
+
+
+def test_on_paper_are_light_pictures_and_nothing_that_is_folded(tmp_path):
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        absent(f"one of {', '.join(PROGRAMS)}; on Debian: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    (tmp_path / "page.html").write_text(PAGE.replace("STYLE", STYLE.as_uri()))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program)
+        page = browser.new_page()
+        page.goto((tmp_path / "page.html").as_uri())
+        page.emulate_media(media="print")
+        parts = (
+            "nav",
+            "img.only-light",
+            "img.only-dark",
+            ".live",
+            "table",
+            ".cell_input >> nth=0",
+            ".cell_input >> nth=1",
+        )
+        seen = [part for part in parts if page.locator(part).evaluate("element => element.checkVisibility()")]
+        browser.close()
+    assert seen == ["img.only-light"]
