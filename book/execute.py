@@ -32,6 +32,9 @@ os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 SECONDS = 8.0
 """What a chapter takes of which nothing is known."""
 
+NOTED: list[int] = []
+"""Interrupts of this process that its next chapter must not miss."""
+
 PAGES = 30.0
 """What building the pages takes, of which nothing is known."""
 
@@ -88,32 +91,40 @@ def told(chapter: Path, error: "PapermillExecutionError") -> str:
 
 def attempt(chapter: Path, target: Path) -> tuple[float, str]:
     """Execute a chapter in a process of its own: how long it took, why it failed."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     start = time.monotonic()
     try:
+        heed_interrupts()
         from papermill.exceptions import PapermillExecutionError
 
         execute(chapter, target)
     except KeyboardInterrupt:
         # What nbclient was waiting for is given up, and asyncio would tell of it.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        NOTED.append(signal.SIGINT)  # another chapter may wait in this process
         raise
     except PapermillExecutionError as error:
         return time.monotonic() - start, told(chapter, error)
     finally:
-        ignore_interrupts()
+        note_interrupts()
     return time.monotonic() - start, ""
 
 
 def begin(place: str) -> None:
     """Begin a process that executes chapters; what its kernels need meanwhile lies in a folder."""
-    ignore_interrupts()
+    note_interrupts()
     os.environ["TMPDIR"] = tempfile.tempdir = place
 
 
-def ignore_interrupts() -> None:
-    """Leave Ctrl-C to the process that waits, while there is nothing to end here."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def note_interrupts() -> None:
+    """Only note Ctrl-C, while there is nothing to end here."""
+    signal.signal(signal.SIGINT, lambda number, frame: NOTED.append(number))
+
+
+def heed_interrupts() -> None:
+    """Let Ctrl-C interrupt from here on, as one does that was noted before."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if NOTED:
+        raise KeyboardInterrupt
 
 
 def load_times(path: Path | None) -> dict[str, float]:
@@ -168,6 +179,7 @@ def execute_all(
     say(f"{some} to execute, about {in_words(total)}{then}")
     failed, took = [], {}
     start = time.monotonic()
+    note_interrupts()  # the processes begin with it
     with (
         tempfile.TemporaryDirectory(prefix="book-") as place,
         ProcessPoolExecutor(jobs, initializer=begin, initargs=[place]) as pool,
@@ -177,6 +189,7 @@ def execute_all(
                 pool.submit(attempt, one, into / one.name if into else one): one
                 for one in queue
             }
+            heed_interrupts()
             for number, done in enumerate(as_completed(running), 1):
                 chapter = running[done]
                 took[chapter], error = done.result()
