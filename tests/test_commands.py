@@ -82,8 +82,9 @@ def test_an_interrupt_reaches_what_is_executed_and_is_told_in_a_line(tmp_path, t
         "import time\nfrom pathlib import Path\nPath('begun').touch()\ntry:\n    time.sleep(60)\n"
         "except KeyboardInterrupt:\n    Path('saved').touch()\n    raise"
     )
-    chapter, into = write(tmp_path / "a.ipynb", cell), tmp_path / "into"
-    call = command("execute.py", "--into", into, chapter)
+    into = tmp_path / "into"
+    chapters = [write(tmp_path / f"{name}.ipynb", cell) for name in "abc"]  # the others are not begun any more
+    call = command("execute.py", "--into", into, *chapters)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(call, **pipes, text=True, cwd=tmp_path, start_new_session=True)
     deadline = time.monotonic() + 30
