@@ -299,10 +299,15 @@ def test_an_interrupt_saves_before_it_returns(small, monkeypatch, capsys, loop, 
         return recorded(*arguments)
 
     monkeypatch.setattr(module, name, interrupting)
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        compute(config, checkpoint=memory, loop=loop)
-    assert signal.getsignal(signal.SIGINT) is before
+    # Some shells start what runs in the background with Ctrl-C ignored, and Python leaves it so.
+    outside, before = signal.getsignal(signal.SIGINT), signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            compute(config, checkpoint=memory, loop=loop)
+        assert signal.getsignal(signal.SIGINT) is before
+    finally:
+        signal.signal(signal.SIGINT, outside)
     assert len(memory.states) == 1
     assert capsys.readouterr().err == "interrupted; the same command goes on from here\n"
     resumed = compute(config, checkpoint=memory, loop=loop)
