@@ -88,7 +88,7 @@ CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cup
 
 lock:  ## pin requirements.txt anew (needs uv)
 	{ sed '/^$$/q' requirements.txt; \
-	  echo "torch==2.13.0" | uv pip compile pyproject.toml --constraint - --extra apply --extra book --extra digits --extra fast --extra peers --extra tables --extra test --universal \
+	  echo "torch==2.13.0" | uv pip compile pyproject.toml --constraint - --extra apply --extra book --extra cluster --extra crate --extra digits --extra fast --extra peers --extra tables --extra test --universal \
 	    --python-version 3.11 --upgrade --quiet --no-header --annotation-style line \
 	    $(addprefix --no-emit-package ,$(CUDA)) | grep -v '^#' \
 	  | sed 's/student-teacher-spectral (pyproject.toml)/DIRECT/'; } > requirements.new
