@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import hashlib
+import inspect
+import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Self, get_args
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, NamedTuple, Self, TypeVar, get_args
 
 from spectral.activations import ACTIVATIONS
 from spectral.engine.ladder import Order, Way
@@ -27,29 +30,10 @@ from spectral.tasks import InputKind, TeacherKind, check_inputs
 ENGINE_VERSION = 5
 """Moves when, and only when, the same configuration gives other numbers, or more of them are kept."""
 
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "teacher": get_args(TeacherKind),
-    "parametrization": get_args(Parametrization),
-    "activation": tuple(name for name in ACTIVATIONS if name != "identity"),
-    "inputs": get_args(InputKind),
-    "dtype": ("float32", "float64"),
-    "trained": ("both", "eigenvalues", "alternate"),
-    "optimiser": get_args(Rule),
-    "ladder": ("none", *get_args(Way)),
-    "order": get_args(Order),
-}
-
+T = TypeVar("T")
 
 RUNGS = (0.25, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0)
 """Nodes of the networks on a ladder, in parts of the teacher's."""
-
-
-_MAY_BE_ZERO = (
-    *("teacher_seed", "student_second", "seed", "l2_phi", "l2_lam", "l2_second", "group_lasso", "label_noise"),
-    *("momentum", "l1", "slimming", "ladder_epochs"),
-)
-
 
 Twin = Literal["published", "matched", "lasso"]
 
@@ -79,79 +63,82 @@ def check_type(name: str, value: object, kind: str) -> int | float | str | bool:
     return float(value) if kind == "float" and isinstance(value, int) else value  # type: ignore[return-value]
 
 
+class Parameter(NamedTuple):
+    """A parameter of `ExperimentConfig`: what it is called, and what it may be.
+
+    Attributes
+    ----------
+    name:
+        As in ``--set name=value``.
+    kind:
+        "int", "float", "str" or "bool".
+    default:
+        The published setting, or what was done before there was this parameter.
+    meaning:
+        In words.
+    choices:
+        All values there are; empty where that is any number that is `allowed`.
+    least:
+        0 where 0 is allowed; else None, and numbers must be above 0.
+    """
+
+    name: str
+    kind: str
+    default: int | float | str | bool
+    meaning: str
+    choices: tuple[str | bool, ...]
+    least: int | None
+
+    @property
+    def allowed(self) -> str:
+        """What a value must be, in words."""
+        if self.choices:
+            return f"one of {', '.join(map(_written, self.choices))}"
+        if self.least is not None:
+            return f"at least {self.least}"
+        return "at least 1" if self.kind == "int" else "above 0"
+
+    def check(self, value: object) -> int | float | str | bool:
+        """`value` as this parameter's type, or a ConfigError that says what it must be."""
+        value = check_type(self.name, value, self.kind)
+        if self.choices:
+            fits = value in self.choices
+        else:
+            assert not isinstance(value, str)
+            if not math.isfinite(value):
+                raise ConfigError(f"{self.name} must be a finite number; got {value}")
+            fits = value > 0 or value == self.least
+        if not fits:
+            raise ConfigError(f"{self.name} must be {self.allowed}; got {value!r}")
+        return value
+
+    def parse(self, text: str) -> int | float | str | bool:
+        """A text as this parameter's type; one that is none stays a text, which `check` refuses."""
+        if self.kind == "bool":
+            return {"true": True, "false": False}.get(text.lower(), text)
+        with contextlib.suppress(ValueError):
+            return {"int": int, "float": float, "str": str}[self.kind](text)
+        return text
+
+
+def _written(value: object) -> str:
+    """A value as it is written after ``--set name=``."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _parameter(default: T, meaning: str, *, choices: tuple[str, ...] = (), least: int | None = None) -> T:
+    """A field with what `Parameter` says of it; typed as its default, which is what a class without instances has."""
+    told = {"meaning": meaning, "choices": (True, False) if isinstance(default, bool) else choices, "least": least}
+    return field(default=default, metadata=told)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExperimentConfig:
     """Everything that decides a run's numbers. Equal configurations give equal hashes and equal runs.
 
     Attributes
     ----------
-    input_dim:
-        d, inputs of teacher and student.
-    teacher:
-        "two-layer" (the paper's), "committee" or "linear"; see `spectral.tasks`.
-    teacher_hidden, teacher_second:
-        h_T and m, nodes of the teacher's two layers.
-    teachers, teacher_seed:
-        How many random teachers; teacher t has the seed ``teacher_seed + t``.
-    student_hidden:
-        h_S, hidden nodes of the student.
-    student_second:
-        Nodes of the student's second layer; 0 for as many as the teacher's, as in the paper. The teacher's number
-        becomes 0, so that one experiment has one name.
-    parametrization:
-        "spectral" or "direct" (conventional: eigenvalues frozen at 1).
-    trials:
-        Students for each teacher, each with its own data, initial weights and order of patterns.
-    epochs, batch_size, learning_rate:
-        Of the training loop.
-    patterns, validation_fraction, test_patterns:
-        Training patterns of a trial, the part of them held out for validation, and test patterns.
-    l2_phi, l2_lam:
-        Strengths of the penalties on phi and lam_out (the latter acts where lam_out is trained).
-    group_lasso:
-        Strength of a group lasso on the rows of a direct student's first layer; see `spectral.engine.train`.
-    trained:
-        What a spectral student trains of its first layer: "both" eigenvectors and eigenvalues, "eigenvalues" alone, or
-        both in "alternate" epochs.
-    train_lam_in:
-        Whether the eigenvalues of the inputs are trained (and penalised) along with lam_out.
-    drop_dead:
-        Whether nodes that have vanished leave for good, which is faster and a rule of ours; see
-        `spectral.engine.dropping`.
-    activation:
-        "relu", "tanh" or "erf", of teacher and student.
-    inputs:
-        "gaussian", "uniform", "correlated" or "digits"; see `spectral.tasks`. Of digits there are 1,797 for all three
-        sets together.
-    dtype:
-        "float32" or "float64".
-    seed:
-        Base seed of the trials.
-    label_noise:
-        Standard deviation of Gaussian noise on the training answers, in units of their root mean square. Validation
-        and test answers are clean.
-    optimiser, momentum, adam_eps:
-        "adam", "adamw" (whose penalties are decoupled) or "sgd"; the momentum of the latter; epsilon of the former.
-    l2_second:
-        Strength of the penalty on the weights of the student's second layer, which the paper leaves alone.
-    lam_start:
-        What lam_out starts at; a direct student keeps it.
-    phi_start:
-        What phi is multiplied with at the start.
-    train_lam_second:
-        Whether the eigenvalues of the second layer's nodes are trained (and penalised) along with the first layer's.
-        PyTorch's loop trains such students; the kernel does not know them.
-    traced:
-        Whether eigenvalues are kept along with the scores, at four times as many epochs.
-    l1:
-        Strength of an L1 penalty on all weights of a direct student; see `spectral.engine.train`.
-    slimming:
-        Strength of an L1 penalty on the eigenvalues of a spectral student whose eigenvectors have unit length.
-    ladder, ladder_epochs, order:
-        How networks of `rungs` nodes are made after the training, or "none"; the epochs that each is trained for; by
-        what the nodes are chosen that it starts with, "product" or "taylor". See `spectral.engine.ladder`.
-    shared_patterns:
-        Whether all students of a teacher have the patterns of the first, and only start and order are their own.
+    {parameters}
 
     Raises
     ------
@@ -167,65 +154,109 @@ class ExperimentConfig:
     spectral.lab.config.ConfigError: student_hidden must be at least 1; got 0
     """
 
-    input_dim: int = 10
-    teacher: str = "two-layer"
-    teacher_hidden: int = 20
-    teacher_second: int = 10
-    teachers: int = 1
-    teacher_seed: int = 0
-    student_hidden: int = 200
-    student_second: int = 0
-    parametrization: str = "spectral"
-    trials: int = 30
-    epochs: int = 2_000
-    patterns: int = 10_000
-    validation_fraction: float = 0.2
-    test_patterns: int = 10_000
-    batch_size: int = 300
-    learning_rate: float = 0.005
-    l2_phi: float = 0.01
-    l2_lam: float = 5e-4
-    group_lasso: float = 0.0
-    trained: str = "both"
-    train_lam_in: bool = False
-    drop_dead: bool = True
-    activation: str = "relu"
-    inputs: str = "gaussian"
-    dtype: str = "float32"
-    seed: int = 0
-    label_noise: float = 0.0
-    optimiser: str = "adam"
-    momentum: float = 0.0
-    adam_eps: float = ADAM_EPS
-    l2_second: float = 0.0
-    lam_start: float = 1.0
-    phi_start: float = 1.0
-    train_lam_second: bool = False
-    traced: bool = False
-    l1: float = 0.0
-    slimming: float = 0.0
-    ladder: str = "none"
-    ladder_epochs: int = 0
-    order: str = "product"
-    shared_patterns: bool = False
+    input_dim: int = _parameter(10, "d, inputs of teacher and student")
+    teacher: str = _parameter(
+        "two-layer", "the paper's, or another; see `spectral.tasks`", choices=get_args(TeacherKind)
+    )
+    teacher_hidden: int = _parameter(20, "h_T, nodes of the teacher's first layer")
+    teacher_second: int = _parameter(10, "m, nodes of the teacher's second layer")
+    teachers: int = _parameter(1, "how many random teachers")
+    teacher_seed: int = _parameter(0, "teacher t has the seed ``teacher_seed + t``", least=0)
+    student_hidden: int = _parameter(200, "h_S, hidden nodes of the student")
+    student_second: int = _parameter(
+        0,
+        "nodes of the student's second layer; 0 for as many as the teacher's, as in the paper. The teacher's number "
+        "becomes 0, so that one experiment has one name",
+        least=0,
+    )
+    parametrization: str = _parameter(
+        "spectral", '"direct" is conventional: eigenvalues frozen at 1', choices=get_args(Parametrization)
+    )
+    trials: int = _parameter(
+        30, "students for each teacher, each with its own data, initial weights and order of patterns"
+    )
+    epochs: int = _parameter(2_000, "of the training loop")
+    patterns: int = _parameter(10_000, "of a trial, for training and validation")
+    validation_fraction: float = _parameter(0.2, "the part of the patterns held out for validation, below 1")
+    test_patterns: int = _parameter(10_000, "of a trial, for the test")
+    batch_size: int = _parameter(300, "patterns in a step, at most those of training")
+    learning_rate: float = _parameter(0.005, "of the optimiser")
+    l2_phi: float = _parameter(0.01, "strength of the penalty on phi", least=0)
+    l2_lam: float = _parameter(5e-4, "strength of the penalty on lam_out, where that is trained", least=0)
+    group_lasso: float = _parameter(
+        0.0,
+        "strength of a group lasso on the rows of a direct student's first layer; see `spectral.engine.train`",
+        least=0,
+    )
+    trained: str = _parameter(
+        "both",
+        "what a spectral student trains of its first layer: both eigenvectors and eigenvalues, eigenvalues alone, or "
+        "both in alternate epochs",
+        choices=("both", "eigenvalues", "alternate"),
+    )
+    train_lam_in: bool = _parameter(
+        False, "whether the eigenvalues of the inputs are trained (and penalised) along with lam_out"
+    )
+    drop_dead: bool = _parameter(
+        True,
+        "whether nodes that have vanished leave for good, which is faster and a rule of ours; see "
+        "`spectral.engine.dropping`",
+    )
+    activation: str = _parameter(
+        "relu", "of teacher and student", choices=tuple(name for name in ACTIVATIONS if name != "identity")
+    )
+    inputs: str = _parameter(
+        "gaussian",
+        "what patterns are drawn from; see `spectral.tasks`. Of digits there are 1,797 for all three sets together",
+        choices=get_args(InputKind),
+    )
+    dtype: str = _parameter("float32", "of all numbers", choices=("float32", "float64"))
+    seed: int = _parameter(0, "base seed of the trials", least=0)
+    label_noise: float = _parameter(
+        0.0,
+        "standard deviation of Gaussian noise on the training answers, in units of their root mean square. Validation "
+        "and test answers are clean",
+        least=0,
+    )
+    optimiser: str = _parameter("adam", '"adamw" has decoupled penalties', choices=get_args(Rule))
+    momentum: float = _parameter(0.0, 'of "sgd", below 1', least=0)
+    adam_eps: float = _parameter(ADAM_EPS, 'epsilon of "adam" and "adamw"')
+    l2_second: float = _parameter(
+        0.0, "strength of the penalty on the student's second layer, which the paper leaves alone", least=0
+    )
+    lam_start: float = _parameter(1.0, "what lam_out starts at; a direct student keeps it")
+    phi_start: float = _parameter(1.0, "what phi is multiplied with at the start")
+    train_lam_second: bool = _parameter(
+        False,
+        "whether the eigenvalues of the second layer's nodes are trained (and penalised) along with the first layer's. "
+        "PyTorch's loop trains such students; the kernel does not know them",
+    )
+    traced: bool = _parameter(False, "whether eigenvalues are kept along with the scores, at four times as many epochs")
+    l1: float = _parameter(
+        0.0, "strength of an L1 penalty on all weights of a direct student; see `spectral.engine.train`", least=0
+    )
+    slimming: float = _parameter(
+        0.0,
+        "strength of an L1 penalty on the eigenvalues of a spectral student whose eigenvectors have unit length",
+        least=0,
+    )
+    ladder: str = _parameter(
+        "none",
+        "how networks of `rungs` nodes are made after the training; see `spectral.engine.ladder`",
+        choices=("none", *get_args(Way)),
+    )
+    ladder_epochs: int = _parameter(0, "that each network on the ladder is trained for", least=0)
+    order: str = _parameter(
+        "product", "by what the nodes are chosen that a network on the ladder starts with", choices=get_args(Order)
+    )
+    shared_patterns: bool = _parameter(
+        False,
+        "whether all students of a teacher have the patterns of the first, and only start and order are their own",
+    )
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            name, value = field.name, check_type(field.name, getattr(self, field.name), str(field.type))
-            object.__setattr__(self, name, value)
-            if isinstance(value, bool):
-                continue
-            if isinstance(value, str):
-                if value not in _CHOICES[name]:
-                    raise ConfigError(f"{name} must be one of {', '.join(_CHOICES[name])}; got {value!r}")
-                continue
-            if not math.isfinite(value):
-                raise ConfigError(f"{name} must be a finite number; got {value}")
-            lowest = 0 if name in _MAY_BE_ZERO else 1
-            if isinstance(value, int) and value < lowest:
-                raise ConfigError(f"{name} must be at least {lowest}; got {value}")
-            if value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
-                raise ConfigError(f"{name} must be {'at least' if name in _MAY_BE_ZERO else 'above'} 0; got {value}")
+        for one in parameters():
+            object.__setattr__(self, one.name, one.check(getattr(self, one.name)))
         if self.student_second == self.teacher_second:
             object.__setattr__(self, "student_second", 0)
         if self.validation_fraction >= 1 or self.validation_patterns < 1 or self.train_patterns < 1:
@@ -313,7 +344,7 @@ class ExperimentConfig:
         ConfigError
             Also for an unknown name; the message holds the closest known one.
         """
-        known = [field.name for field in fields(cls)]
+        known = [one.name for one in parameters()]
         for name in values:
             if name not in known:
                 raise unknown_name("parameter", str(name), known)
@@ -379,9 +410,8 @@ class ExperimentConfig:
 
     def changed(self, *, everything: bool = False) -> dict[str, Any]:
         """The parameters that are not at their defaults, or `everything`, by name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        defaults = {field.name: field.default for field in fields(self)}
-        return {name: value for name, value in values.items() if everything or value != defaults[name]}
+        values = {one: getattr(self, one.name) for one in parameters()}
+        return {one.name: value for one, value in values.items() if everything or value != one.default}
 
     def hash(self) -> str:
         """Twelve hexadecimal digits that name this configuration under this engine version.
@@ -394,6 +424,23 @@ class ExperimentConfig:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+@functools.cache
+def parameters() -> tuple[Parameter, ...]:
+    """All parameters of `ExperimentConfig`, in their order."""
+    found: list[Any] = [*fields(ExperimentConfig)]
+    return tuple(Parameter(f.name, str(f.type), f.default, **f.metadata) for f in found)
+
+
+def _described() -> str:
+    """The entries of `parameters` in a docstring."""
+    choices = {p: f". {p.allowed.capitalize()}" if p.kind == "str" else "" for p in parameters()}
+    return "\n".join(f"{p.name}:\n    {p.meaning}{choices[p]}." for p in parameters())
+
+
+if ExperimentConfig.__doc__:  # python -OO has none
+    ExperimentConfig.__doc__ = inspect.cleandoc(ExperimentConfig.__doc__).replace("{parameters}", _described())
+
+
 def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
     """Parameters of `ExperimentConfig` from ``name=value`` texts, each as the type that it should have.
 
@@ -403,18 +450,51 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
         If a pair has no "=" or a name is unknown. A value that is not of its type stays a text, which
         `ExperimentConfig` refuses.
     """
-    kinds = {field.name: str(field.type) for field in fields(ExperimentConfig)}
-    values: dict[str, Any] = {}
+    return {one.name: one.parse(text) for one, text in _pairs(pairs)}
+
+
+def parse_lists(pairs: Iterable[str]) -> dict[str, list[Any]]:
+    """Parameters and the values that each is to have, from ``name=value,value,...`` texts.
+
+    Raises
+    ------
+    ConfigError
+        If a pair has no "=", a name is unknown, or a value is impossible by itself.
+    """
+    return {one.name: [one.check(one.parse(part)) for part in text.split(",")] for one, text in _pairs(pairs)}
+
+
+def combinations(values: Mapping[str, Sequence[Any]]) -> dict[str, ExperimentConfig]:
+    """The configurations of all combinations of some values, each once, by what sets them apart.
+
+    Raises
+    ------
+    ConfigError
+        If a combination is impossible; of several, the message says which.
+
+    Examples
+    --------
+    >>> list(combinations({"student_hidden": [30, 60], "trials": [3], "parametrization": ["spectral", "direct"]}))[1:3]
+    ['student_hidden=30 parametrization=direct', 'student_hidden=60 parametrization=spectral']
+    """
+    varied = [name for name, several in values.items() if len(set(several)) > 1]
+    found: dict[ExperimentConfig, str] = {}
+    for combination in itertools.product(*values.values()):
+        asked = dict(zip(values, combination, strict=True))
+        name = " ".join(f"{key}={_written(asked[key])}" for key in varied)
+        try:
+            found.setdefault(ExperimentConfig.from_mapping(asked), name)
+        except ConfigError as error:
+            raise (ConfigError(f"{name}: {error}") if varied else error) from None
+    return {name or config.hash(): config for config, name in found.items()}
+
+
+def _pairs(pairs: Iterable[str]) -> Iterator[tuple[Parameter, str]]:
+    known = {one.name: one for one in parameters()}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
             raise ConfigError(f"a setting is NAME=VALUE; got {pair!r}")
-        if name not in kinds:
-            raise unknown_name("parameter", name, kinds)
-        values[name] = text
-        if kinds[name] in ("int", "float"):
-            with contextlib.suppress(ValueError):
-                values[name] = {"int": int, "float": float}[kinds[name]](text)
-        elif kinds[name] == "bool":
-            values[name] = {"true": True, "false": False}.get(text.lower(), text)
-    return values
+        if name not in known:
+            raise unknown_name("parameter", name, known)
+        yield known[name], text
