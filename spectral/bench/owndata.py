@@ -23,10 +23,10 @@ import numpy as np
 from spectral.apply.report import triple
 from spectral.apply.rightsize import RightSize, Settings, look_for_size
 from spectral.apply.tables import read_table
-from spectral.lab.files import REPOSITORY, read_entries, write_atomically
+from spectral.lab.files import kept, read_entries, write_atomically
 from spectral.lab.provenance import revision
 
-STORED = REPOSITORY / "book" / "tables.json"
+STORED = kept("tables.json")
 KEYS = {"table", "way", "known", "nodes", "interval", "sizes", "recurrence", "named", "test", "beyond", "score", "git"}
 
 SETTINGS = Settings()

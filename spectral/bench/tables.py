@@ -13,11 +13,11 @@ from spectral.bench.measure import FORMAT
 from spectral.bench.timing import Spread
 from spectral.engine.plan import SAVE_EVERY
 from spectral.lab.config import ConfigError
-from spectral.lab.files import REPOSITORY, checksum, write_atomically
+from spectral.lab.files import checksum, kept, write_atomically
 from spectral.lab.presets import STUDENTS
 from spectral.stats.intervals import Interval
 
-STORED = REPOSITORY / "book" / "bench.json"
+STORED = kept("bench.json")
 
 RANGE = "median [lowest, highest]"
 PARTS = {

@@ -33,13 +33,13 @@ from spectral.book.transition import exponents, features
 from spectral.curves import growth, prune_sweep
 from spectral.lab.config import ExperimentConfig
 from spectral.lab.experiment import draw_task
-from spectral.lab.files import REPOSITORY, read_entries, write_atomically
+from spectral.lab.files import kept, read_entries, write_atomically
 from spectral.prune import node_scores, rank
 from spectral.stats.intervals import Interval, Statistic, jackknife, mean, share, slope_weights
 from spectral.stats.rise import log_slope
 from spectral.students import as_student
 
-STORED = REPOSITORY / "book" / "coverage.json"
+STORED = kept("coverage.json")
 
 REPETITIONS = 1_000
 

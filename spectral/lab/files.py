@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import importlib.resources
 import itertools
 import json
 import os
@@ -58,6 +59,24 @@ def is_checkout() -> bool:
     except (OSError, ValueError):
         return False
     return 'name = "student-teacher-spectral"' in text
+
+
+def kept(name: str) -> Path:
+    """One of the small files that the book keeps: in the checkout, or among what an installed package brings of them.
+
+    Results are none of them; see `spectral.lab.store`.
+    """
+    folder = REPOSITORY / "book" if is_checkout() else Path(str(importlib.resources.files("spectral"))) / "kept"
+    return folder / name
+
+
+def need_checkout(what: str) -> None:
+    """Raise ConfigError unless the package lies in its own repository; `what` is what that is needed for."""
+    if not is_checkout():
+        raise ConfigError(
+            f"{what}; this is an installed package. Clone the repository, and run the command there "
+            f"(the package lies in {REPOSITORY})"
+        )
 
 
 def read_entries(

@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import platformdirs
 import torch
 from filelock import FileLock, Timeout
 
@@ -80,12 +81,12 @@ class Store:
 
     @classmethod
     def default(cls) -> Store:
-        """The store named by the environment, or that of the repository, or one in the user's cache folder."""
+        """The store named by the environment, or that of the repository, or one among the user's own data."""
         if is_checkout():
             committed, local = str(REPOSITORY / "book" / "results"), str(REPOSITORY / "_store")
         else:
-            cache = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
-            committed, local = (os.path.join(cache, "student-teacher-spectral", name) for name in ("results", "store"))
+            data = platformdirs.user_data_dir("student-teacher-spectral", appauthor=False)
+            committed, local = (os.path.join(data, name) for name in ("results", "store"))
         return cls(_place("SPECTRAL_RESULTS", committed), _place("SPECTRAL_STORE", local))
 
     def hashes(self) -> dict[str, Path]:

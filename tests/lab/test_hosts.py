@@ -317,8 +317,8 @@ def test_homes_are_expanded(monkeypatch, tmp_path):
     assert Store.default() == Store(tmp_path / "results", tmp_path)
     monkeypatch.setattr(files, "REPOSITORY", tmp_path)
     monkeypatch.setenv("SPECTRAL_STORE", "")
-    monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert Store.default().local == tmp_path / ".cache" / "student-teacher-spectral" / "store"
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda name, appauthor: os.path.join("~", name))
+    assert Store.default().local == tmp_path / "student-teacher-spectral" / "store"
     monkeypatch.setenv("SPECTRAL_STORE", "~nobody-of-this-name/store")
     with pytest.raises(StoreError, match="is in no known home; name another folder by SPECTRAL_STORE"):
         Store.default()

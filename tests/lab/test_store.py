@@ -250,8 +250,8 @@ def test_places_come_from_the_environment_and_never_from_the_working_directory(m
     monkeypatch.chdir(tmp_path)
     assert Store.default() == here
     monkeypatch.setattr(sys.modules["spectral.lab.files"], "REPOSITORY", tmp_path)  # an installed package has no book
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert Store.default().local == tmp_path / "cache" / "student-teacher-spectral" / "store"
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda name, appauthor: str(tmp_path / "data" / name))
+    assert Store.default().local == tmp_path / "data" / "student-teacher-spectral" / "store"
     monkeypatch.setenv("SPECTRAL_RESULTS", str(tmp_path / "r"))
     monkeypatch.setenv("SPECTRAL_STORE", str(tmp_path / "s"))
     assert Store.default() == Store(tmp_path / "r", tmp_path / "s")
