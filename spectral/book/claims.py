@@ -8,8 +8,9 @@ check measures everything again and fails if a value or a verdict has changed wi
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,15 @@ import spectral.book.transition  # noqa: F401  their quantities are registered b
 from spectral.bench.tables import STORED as BENCH
 from spectral.bench.tables import load
 from spectral.book.quantities import QUANTITIES, Evidence
-from spectral.lab.collection import MissingResult, Results
+from spectral.lab.collection import MissingResult, NotComputed, Results
 from spectral.lab.config import ConfigError, unknown_name
-from spectral.lab.files import REPOSITORY, read_entries, write_atomically
+from spectral.lab.files import kept, read_entries, write_atomically
 from spectral.lab.presets import experiments
 from spectral.lab.store import Store
 from spectral.stats.decide import Bounds, holm, inside, outside
 from spectral.stats.intervals import Interval, Refused
 
-LEDGER, ANNOUNCED = REPOSITORY / "book" / "claims.yaml", REPOSITORY / "book" / "verdicts.json"
+LEDGER, ANNOUNCED = kept("claims.yaml"), kept("verdicts.json")
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-6
 """By how much a value may differ from the announced one: what another processor rounds differently."""
@@ -266,7 +267,7 @@ def verdict(claim: Claim, outcomes: Sequence[Outcome]) -> Judged:
 def ledger(
     preset: str = "paper", *, store: Store | None = None, path: Path = LEDGER, bench: Path = BENCH
 ) -> list[Judged]:
-    """All claims, judged by the stored results of a preset.
+    """All claims, judged by the stored results of preset "paper"; of another, measured and not judged.
 
     Raises
     ------
@@ -276,10 +277,48 @@ def ledger(
     claims, settings = read_claims(path)
     results = Results.stored(experiments(preset), store or Store.default())
     if preset != "paper":
-        return [Judged(claim, tuple(Outcome(NOT_TESTABLE) for _ in claim.tests), NOT_TESTABLE) for claim in claims]
+        return [_unjudged(claim, results, settings["level"], bench) for claim in claims]
     return [
         verdict(claim, [outcome(test, results, settings["level"], bench) for test in claim.tests]) for claim in claims
     ]
+
+
+def _unjudged(claim: Claim, results: Results, level: float, bench: Path) -> Judged:
+    """A claim with what its tests measure at a preset that decides nothing, and at which widths."""
+    found = [_measured_only(test, results, level, bench) for test in claim.tests]
+    return Judged(replace(claim, tests=tuple(test for test, _ in found)), tuple(one for _, one in found), NOT_TESTABLE)
+
+
+def _measured_only(test: Test, results: Results, level: float, bench: Path) -> tuple[Test, Outcome]:
+    """A test at the widths asked that the preset has, or else at its own; no number where it has too little."""
+    quantity, tests = QUANTITIES[test.quantity], [test]
+    if test.widths and quantity.source == "results":
+        designs = [{one.config.student_hidden for one in results.select(design=name)} for name in ("grid", "together")]
+        asked = [tuple(sorted(there.intersection(test.widths) or there)) for there in designs]
+        tests = [replace(test, widths=widths[-1:] if quantity.widths == "width" else widths) for widths in asked]
+    for one in tests:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # of a scatter where too few are there to have one
+                evidence = measure(one, results, bench)
+                return one, Outcome(NOT_TESTABLE, _known(evidence, level), evidence.cells)
+        except NotComputed:
+            return one, Outcome(MISSING)
+        except (MissingResult, Refused, ValueError):
+            continue
+    return test, Outcome(NOT_TESTABLE)
+
+
+def _known(evidence: Evidence, level: float) -> Interval | None:
+    """The number with its interval, or alone where there are too few units for one; None if it is no number."""
+    try:
+        found = evidence.interval(level)
+    except Refused as error:
+        value: Any = error.estimate
+        if value is None or np.shape(value) != ((len(evidence.cells),) if evidence.cells else ()):
+            return None
+        found = Interval(value, np.full_like(value, np.nan, float), np.full_like(value, np.nan, float))
+    return found if np.isfinite(np.asarray(found.value, float)).all() else None
 
 
 def tally(entries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
@@ -325,10 +364,12 @@ def announcement(judged: Sequence[Judged]) -> list[dict[str, Any]]:
 
 
 def _measured(found: Outcome) -> Any:
-    """Value and interval, three numbers or three for each cell; None if there is none."""
+    """Value and interval, three numbers or three for each cell, null where there is no interval; None if no value."""
     if found.measured is None:
         return None
-    return np.stack([found.measured.value, found.measured.low, found.measured.high], -1).tolist()
+    numbers = np.stack([found.measured.value, found.measured.low, found.measured.high], -1).astype(object)
+    numbers[~np.isfinite(numbers.astype(float))] = None
+    return numbers.tolist()
 
 
 def _finite(values: Sequence[float]) -> list[float | None]:

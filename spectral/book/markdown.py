@@ -180,7 +180,11 @@ def measured_text(test: Mapping[str, Any]) -> str:
     if not test["cells"]:
         return _interval(test["measured"], test["holds"], unit)
     values = [value for value, _, _ in test["measured"]]
+    if len(values) == 1 and not test["words"]:
+        return _interval(test["measured"][0], test["holds"], unit)
     ends = f"{_number(min(values))} to {_number(max(values))}{unit}"
+    if not test["words"]:  # at a preset that decides nothing
+        return f"{len(values)} cells; {ends}"
     return f"in {test['words'].count(HOLDS)} of {len(values)} cells; {ends}"
 
 
@@ -194,23 +198,27 @@ def readable(test: Mapping[str, Any]) -> Mapping[str, Any]:
     if test["unit"] != POWER:
         return test
     measured = test["measured"] or []
-    largest = max((abs(x) for row in (measured if test["cells"] else [measured]) for x in row), default=1.0)
+    rows = measured if test["cells"] else [measured]
+    largest = max((abs(x) for row in rows for x in row if x is not None), default=1.0)
     factor, unit = (1e6, "millionths") if largest < 1e-4 else (1e3, "thousandths")
     if measured:
-        measured = [[factor * x for x in row] for row in measured] if test["cells"] else [factor * x for x in measured]
+        scaled = [[x if x is None else factor * x for x in row] for row in rows]
+        measured = scaled if test["cells"] else scaled[0]
     bounds = [bound if bound is None else factor * bound for bound in test["holds"]]
     return {**test, "unit": f"{unit} {POWER}", "measured": measured or None, "holds": bounds}
 
 
-def _interval(measured: Sequence[float], holds: Sequence[float | None], unit: str = "") -> str:
+def _interval(measured: Sequence[float | None], holds: Sequence[float | None], unit: str = "") -> str:
     """``23.4 nodes [22.5, 24.3]``; the number alone if it has no interval."""
     bounds = [bound for bound in holds if bound is not None]
     digits = 3
     while digits < 6 and any(
-        end != bound and _number(end, digits) == _number(bound, digits) for end in measured[1:] for bound in bounds
+        end is not None and end != bound and _number(end, digits) == _number(bound, digits)
+        for end in measured[1:]
+        for bound in bounds
     ):
         digits += 1
-    value, low, high = (_number(x, digits) for x in measured)
+    value, low, high = ("–" if x is None else _number(x, digits) for x in measured)
     if measured[1] == measured[2]:
         return f"{value}{unit}"
     return f"{value}{unit} [{low}, {high}]"

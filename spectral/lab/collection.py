@@ -20,7 +20,11 @@ _FIELDS = {field.name for field in fields(Experiment)}
 
 
 class MissingResult(Told, LookupError):
-    """A result that was asked for has not been computed."""
+    """A result that was asked for has not been computed, or is of no experiment here."""
+
+
+class NotComputed(MissingResult):
+    """An experiment is here, and its result not in the store."""
 
 
 class Results(Mapping[Experiment, Result]):
@@ -49,11 +53,11 @@ class Results(Mapping[Experiment, Result]):
 
     @classmethod
     def stored(cls, experiments: Iterable[Experiment], store: Store) -> Results:
-        """Those that are in the store; of others MissingResult is raised when they are asked for."""
+        """Those that are in the store; of others NotComputed is raised when they are asked for."""
 
         def read(experiment: Experiment) -> Result:
             if not store.has(experiment.config.hash()):
-                raise MissingResult(f"{experiment.name} ({experiment.config.hash()}) is not in the store")
+                raise NotComputed(f"{experiment.name} ({experiment.config.hash()}) is not in the store")
             return run(experiment.config, store=store)
 
         return cls(experiments, read)

@@ -7,6 +7,7 @@ import json
 import subprocess
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,8 +43,10 @@ from spectral.book.quantities import QUANTITIES, Counted, Measured
 from spectral.lab.collection import MissingResult, Results
 from spectral.lab.files import REPOSITORY
 from spectral.lab.presets import PEERS_SEED, TOGETHER_SEED, WHY_SEED, experiments
+from spectral.lab.results import run
 from spectral.lab.store import Store
-from spectral.stats.intervals import Interval, Refused
+from spectral.measures import effective_size
+from spectral.stats.intervals import Interval, Refused, by_teacher, jackknife
 
 LEVEL, ALL = 0.95, np.inf
 COMMITTED = Store(REPOSITORY / "book" / "results", REPOSITORY / "nowhere")
@@ -251,12 +254,71 @@ def test_an_outcome_says_why_there_is_no_number(monkeypatch):
         assert becomes(refused) == Outcome(UNDECIDED)
 
 
-def test_other_presets_decide_nothing():
-    judged = claims.ledger("smoke")
+def test_other_presets_decide_nothing(tmp_path):
+    judged = claims.ledger("smoke", store=Store(tmp_path, tmp_path))
     assert {entry.verdict for entry in judged} == {NOT_TESTABLE}
-    assert all(entry.outcomes == (Outcome(NOT_TESTABLE),) * len(entry.claim.tests) for entry in judged)
+    assert {each.verdict for entry in judged for each in entry.outcomes} <= {NOT_TESTABLE, MISSING}
     with pytest.raises(ConfigError, match="unknown preset 'papr'; did you mean 'paper'"):
         claims.ledger("papr")
+
+
+@pytest.fixture
+def little(tmp_path, monkeypatch) -> Path:
+    """A ledger of four tests, and of preset laptop two widths of the main grid and none of other designs.
+
+    They are the paper's: committed results stand in for those of a laptop.
+    """
+    there = [one for one in experiments("paper") if one.name in ("grid/spectral/40", "grid/spectral/60")]
+    absent = [one for one in experiments("paper") if one.name == "grid/matched/60"]
+    monkeypatch.setattr(claims, "experiments", lambda preset: [*there, *absent])
+    has = Store.has
+    monkeypatch.setattr(Store, "has", lambda self, name: name != absent[0].config.hash() and has(self, name))
+    size = {"quantity": "effective_size", "student": "spectral", "score": "incoming", "holds": [16, 25]}
+    tests = [
+        size | {"widths": [60, 200]},
+        size | {"widths": [500, 1000]},
+        size | {"widths": [60], "student": "matched"},
+        {"quantity": "gap_gain", "of": "b = 0", "over": "direct", "holds": [0, None]},
+        {"quantity": "parameter_ratio", "width": 200, "holds": [None, 2]},
+    ]
+    claim = {"id": "size", "of": "paper", "statement": "It is.", "chapter": "05-size", "tests": tests}
+    path = tmp_path / "claims.yaml"
+    path.write_text(yaml.safe_dump({"claims": [claim], "interval": {"level": 0.9}, "widths": [40]}))
+    return path
+
+
+def test_other_presets_are_measured_at_the_widths_that_they_have(little):
+    (judged,) = claims.ledger("laptop", store=COMMITTED, path=little)
+    both, own, absent, foreign, one = judged.outcomes
+    assert [test.widths for test in judged.claim.tests] == [(60,), (40, 60), (60,), (), (60,)]
+    assert {outcome.verdict for outcome in (both, own, foreign, one)} == {judged.verdict} == {NOT_TESTABLE}
+    result = run(claims.experiments("laptop")[1].config, store=COMMITTED)
+    expected = jackknife(by_teacher(effective_size(result.scores), 30), level=0.9)
+    assert (both.measured.value, both.measured.low) == (pytest.approx(expected.value), pytest.approx(expected.low))
+    assert own.measured.value != both.measured.value
+    assert absent == Outcome(MISSING)
+    assert foreign == Outcome(NOT_TESTABLE), "no experiment has it"
+    json.dumps(claims.announcement([judged]), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "value"),
+    [
+        (Measured(np.ones((2, 1))), 1.0),
+        (Measured(np.ones((2, 1, 3)), cells=("a", "b", "c")), [1.0, 1.0, 1.0]),
+        (Measured(np.full((4, 1), np.nan)), None),
+        (Counted(3.0), 3.0),
+    ],
+)
+def test_of_too_few_teachers_there_is_a_number_without_an_interval(monkeypatch, little, evidence, value):
+    quantity = replace(QUANTITIES["gap_gain"], measure=lambda results, **choice: evidence)
+    monkeypatch.setitem(QUANTITIES, "gap_gain", quantity)
+    (judged,) = claims.ledger("laptop", store=COMMITTED, path=little)
+    told = claims.announcement([judged])[0]["tests"][3]
+    if value is None or evidence.cells:
+        assert told["measured"] == (value if value is None else [[one, None, None] for one in value])
+    else:
+        assert told["measured"] == [value] + [None if isinstance(evidence, Measured) else value] * 2
 
 
 def test_results_that_are_not_there_decide_nothing(tmp_path):

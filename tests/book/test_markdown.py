@@ -54,6 +54,17 @@ ENTRY = {
 }
 
 
+def test_a_number_without_an_interval_is_shown_alone():
+    alone = TEST | {"measured": [23.44, None, None]}
+    assert measured_text(alone) == "23.4 nodes"
+    assert measured_text(alone | {"unit": "of E[y²]", "measured": [0.0021, None, None]}) == "2.10 thousandths of E[y²]"
+    undecided = CELLS | {"measured": [[20.0, None, None], [30.0, 29.0, 31.0], [25.0, None, None]], "words": []}
+    assert measured_text(undecided) == "3 cells; 20.0 to 30.0 nodes"
+    assert measured_text(undecided | {"cells": ["a"], "measured": [[0.001, None, None]], "unit": "of E[y²]"}) == (
+        "1.00 thousandths of E[y²]"
+    )
+
+
 def test_a_box_says_claim_takeaway_and_number_and_folds_what_was_asked():
     assert boxes([ENTRY]).data.splitlines() == [
         "::::{admonition} ◐ holds within limits",
