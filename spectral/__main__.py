@@ -1,15 +1,17 @@
-"""The command line: ``python -m spectral --help``."""
+"""The command line: ``python -m spectral --help``, or ``spectral-student --help`` where the package is installed."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
+import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
+import textwrap
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -17,15 +19,24 @@ from spectral.apply.rightsize import Settings
 from spectral.book import coverage
 from spectral.book.claims import MISSING, announce, announced, announcement, ledger, unannounced
 from spectral.engine.train import TrainingDiverged
-from spectral.lab.config import ConfigError, ExperimentConfig, parse_settings
+from spectral.lab.choose import called, chosen
+from spectral.lab.collection import MissingResult
+from spectral.lab.config import ConfigError, ExperimentConfig, combinations, parameters, parse_lists
 from spectral.lab.experiment import check_device
-from spectral.lab.export import export, summary
-from spectral.lab.files import DamagedResult, StoreError
+from spectral.lab.export import Format, account, check_format, export, readable
+from spectral.lab.files import DamagedResult, StoreError, is_checkout, need_checkout
 from spectral.lab.presets import PRESETS, configurations
-from spectral.lab.results import OutOfMemory, run, stored_config
+from spectral.lab.results import OutOfMemory, run
 from spectral.lab.store import Store
 from spectral.lab.sweep import expected_seconds, readable_time, stale, status, sweep
 from spectral.lab.verify import damaged, retrain
+from spectral.stats.intervals import Interval
+
+SCRIPT = "spectral-student"
+"""What an installed package is called by."""
+
+SECONDS = ("seconds", "cpu_seconds")
+"""Of a provenance."""
 
 EXIT_CODES = """
 exit codes:
@@ -46,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
+    except MissingResult as error:
+        _tell(str(error))
+        _tell_of_the_book()
+        return 1
     except (StoreError, DamagedResult) as error:
         print(f"error: {error}", file=sys.stderr)
         return 3
@@ -55,20 +70,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    program = SCRIPT if Path(sys.argv[0]).stem == SCRIPT else "python -m spectral"
     parser = argparse.ArgumentParser(
-        prog="python -m spectral",
+        prog=program,
         description="Train, keep and check the experiments of the book.",
-        epilog="start with: python -m spectral status paper" + "\n" + EXIT_CODES,
+        epilog=f"start with: {program} status paper\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def add(name: str, action: Callable[[argparse.Namespace], int], text: str, example: str) -> argparse.ArgumentParser:
+    def add(
+        name: str, action: Callable[[argparse.Namespace], int], text: str, *examples: str
+    ) -> argparse.ArgumentParser:
         p = commands.add_parser(
             name,
             help=text,
             description=text,
-            epilog=f"example: python -m spectral {example}\n{EXIT_CODES}",
+            epilog="\n".join([*(f"example: {program} {each}" for each in examples), EXIT_CODES]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         p.set_defaults(action=action)
@@ -81,10 +99,22 @@ def _parser() -> argparse.ArgumentParser:
         p.add_argument("--device", default="cpu", help="where to train: cpu (default), cuda, cuda:1, ...")
         p.add_argument("--publish", action="store_true", help="keep results in book/results, to be committed")
 
-    p = add("run", _run, "Load one experiment, or train it.", "run --set student_hidden=40 --set trials=3")
-    p.add_argument("--set", dest="values", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
-    p.add_argument("--list", action="store_true", help="list parameters and defaults, and stop")
-    p.add_argument("--json", action="store_true", help="print the summary as JSON")
+    def add_settings(p: argparse.ArgumentParser, text: str) -> None:
+        p.add_argument("--set", dest="values", action="append", default=[], metavar="NAME=VALUE[,VALUE...]", help=text)
+
+    p = add(
+        "run",
+        _run,
+        "Load experiments, or train them: one, or all combinations of several values.",
+        "run --set student_hidden=40 --set trials=3",
+        "run --set student_hidden=30,60,120 --set parametrization=spectral,direct --set trials=3 --json",
+    )
+    add_settings(p, "a parameter, or several values of one")
+    p.add_argument("--list", action="store_true", help="list parameters, what they mean and may be, and stop")
+    p.add_argument("--dry-run", action="store_true", help="say what would be done and how long it takes, and stop")
+    p.add_argument(
+        "--json", action="store_true", help="print a list with an entry for each run, all numbers as measured"
+    )
     add_training(p)
 
     p = add("sweep", _sweep, "Train all experiments of a preset that are not there yet.", "sweep laptop")
@@ -96,22 +126,43 @@ def _parser() -> argparse.ArgumentParser:
     add_preset(p, "paper")
     p.add_argument("--json", action="store_true", help="print it as JSON")
 
-    p = add("verify", _verify, "Check all checksums, and train a random sample again.", "verify --sample 5")
+    p = add(
+        "verify",
+        _verify,
+        "Check the results of a preset and all others, and train a sample again.",
+        "verify paper --sample 5",
+    )
     add_preset(p, "paper")
     p.add_argument("--sample", type=int, default=0, metavar="N", help="members to train again (default: none)")
     p.add_argument("--seed", type=int, help="of the draw, to repeat it")
     p.add_argument("--json", action="store_true", help="print the comparison as JSON")
 
     p = add("show", _show, "Show one result: where it comes from, and what it says.", "show grid/spectral/200")
-    p.add_argument("result", help="a hash, the beginning of one, or the name of an experiment of preset paper")
-    p.add_argument("--json", action="store_true", help="print it as JSON")
+    p.add_argument("result", help="a hash, the beginning of one, or the name of an experiment: laptop:NAME")
+    p.add_argument("--json", action="store_true", help="print all of it as JSON, numbers as measured")
 
-    p = add("export", _export, "Write all results of a preset as tidy CSV tables.", "export paper --to tables")
-    add_preset(p, "paper")
+    p = add(
+        "export",
+        _export,
+        "Write results as tidy tables: runs, members, history, scores and rungs, to be joined by hash.",
+        "export paper --to tables",
+        "export 'grid/spectral/*' laptop:grid/spectral/40 0a4bd7 --format parquet",
+        "export --set student_hidden=30,60 --set trials=3",
+    )
+    p.add_argument(
+        "what",
+        nargs="*",
+        metavar="WHAT",
+        help=f"a preset ({', '.join(PRESETS)}), the name of an experiment or a pattern of names, or the beginning of "
+        "hashes (default: paper, or with --set everything in the store)",
+    )
+    add_settings(p, "only results with this value, or one of these values, of a parameter")
+    p.add_argument("--all", action="store_true", help="everything in the store, whatever made it")
+    p.add_argument("--format", default="csv", choices=get_args(Format), help="default: csv")
     p.add_argument("--to", type=Path, default=Path("tables"), metavar="FOLDER", help="default: tables")
 
     p = add("claims", _claims, "Judge the paper's claims by the stored runs.", "claims --json")
-    p.add_argument("--preset", default="paper", help="one of " + ", ".join(PRESETS) + "; only paper decides anything")
+    p.add_argument("--preset", default="paper", help="one of " + ", ".join(PRESETS) + "; only paper decides")
     p.add_argument("--announce", action="store_true", help="write what was found to book/verdicts.json, for the book")
     p.add_argument("--json", action="store_true", help="print it as JSON")
 
@@ -143,30 +194,61 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     if options.list:
-        for field in fields(ExperimentConfig):
-            print(f"{field.name:20} {field.type!s:6} {field.default}")
+        _list(options)
         return 0
-    config = ExperimentConfig.from_mapping(parse_settings(options.values))
-    store = _store(options)
-    if not store.has(config.hash()):
-        expected = readable_time(expected_seconds(config))
-        print(f"run {config.hash()} is not there yet; training takes {expected}", file=sys.stderr)
+    asked, store = combinations(parse_lists(options.values)), _store(options)
+    if options.dry_run:
+        return _dry_run(asked, store)
+    missing = [config for config in asked.values() if not store.has(config.hash())]
+    if missing:
+        if len(asked) == 1:
+            expected = readable_time(expected_seconds(missing[0]))
+            _tell(f"run {missing[0].hash()} is not there yet; training takes {expected}")
+        _tell(f"new results are kept in {store.committed if store.publish else store.local}")
     _prepare_training(options)
-    result = run(config, store=store, device=options.device)
-    _print(options, {"hash": config.hash(), **summary(result)})
-    return 0
+    failed = {}
+    if len(asked) == 1:
+        run(*asked.values(), store=store, device=options.device)
+    else:
+        failed = sweep(asked, store, report=_tell, device=options.device).failed
+    told = {
+        name: {"hash": config.hash(), "error": failed[name]} if name in failed else account(config.hash(), store)
+        for name, config in asked.items()
+    }
+    if options.json:
+        print(_json([*told.values()]))
+        return 1 if failed else 0
+    for name, one in told.items():
+        if name != one["hash"]:
+            print(name)
+        print(f"{'hash':34} {one['hash']}")
+        print(f"{'error':34} {one['error']}") if name in failed else _print_measures(one)
+    return 1 if failed else 0
+
+
+def _list(options: argparse.Namespace) -> None:
+    if options.json:
+        print(_json([p._asdict() | {"allowed": p.allowed} for p in parameters()]))
+        return
+    for p in parameters():
+        print(f"{p.name:20} {p.kind:6} {p.default!s:10} {p.allowed}")
+        print(textwrap.fill(p.meaning.replace("`", ""), 100, initial_indent=" " * 21, subsequent_indent=" " * 21))
 
 
 def _sweep(options: argparse.Namespace) -> int:
     chosen, store = configurations(options.preset), _store(options)
     if options.dry_run:
-        missing = [config for config in chosen.values() if not store.has(config.hash())]
-        total = readable_time(sum(map(expected_seconds, missing)))
-        print(f"{len(missing)} of {len(chosen)} runs are missing; {total} on two cores")
-        return 0
+        return _dry_run(chosen, store)
     _prepare_training(options)
     outcome = sweep(chosen, store, report=lambda line: print(line, flush=True), device=options.device)
     return 1 if outcome.failed else 0
+
+
+def _dry_run(asked: Mapping[str, ExperimentConfig], store: Store) -> int:
+    missing = [config for config in asked.values() if not store.has(config.hash())]
+    total = readable_time(sum(map(expected_seconds, missing)))
+    print(f"{len(missing)} of {len(asked)} runs are missing; {total} on two cores")
+    return 0
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -182,25 +264,38 @@ def _status(options: argparse.Namespace) -> int:
             print(f"{name:34} stale: {reason}")
         there = sum(state in ("committed", "local") for state in states.values())
         print(f"{there} of {len(states)} experiments of preset {options.preset} are there; {len(old)} stale results")
+        _tell(f"results are read from {store.committed} and {store.local}, and new ones kept in the second")
+        if there < len(states):
+            _tell_of_the_book()
     if any(state.startswith("damaged") for state in states.values()):
         return 3
     return 0 if not old and all(state in ("committed", "local") for state in states.values()) else 1
 
 
 def _verify(options: argparse.Namespace) -> int:
-    store = Store.default()
-    broken = damaged(store)
+    """Exit code 1, too, where nothing is there to be checked."""
+    store, asked = Store.default(), configurations(options.preset)
+    names, broken, there = {config.hash() for config in asked.values()}, damaged(store), store.hashes()
     for reason in broken.values():
-        print(f"error: {reason}", file=sys.stderr)
-    print(f"{len(store.hashes()) - len(broken)} of {len(store.hashes())} results are whole", file=sys.stderr)
+        _tell(f"error: {reason}")
+    here = names & there.keys()
+    _tell(
+        f"preset {options.preset}: {len(here)} of {len(names)} results are there, "
+        f"{len(here - broken.keys())} of them whole"
+    )
+    others = there.keys() - names
+    if others:
+        _tell(f"beside it: {len(others)} other result{'s' * (len(others) > 1)}, {len(others - broken.keys())} whole")
     if broken:
         return 3
+    if not here:
+        _tell_of_the_book()
     checks = retrain(
-        configurations(options.preset),
+        asked,
         store,
         options.sample,
         seed=options.seed,
-        report=lambda line: print(line, file=sys.stderr),
+        report=_tell,
     )
     if options.json:
         print(_json([asdict(check) | {"passed": check.passed} for check in checks]))
@@ -209,29 +304,75 @@ def _verify(options: argparse.Namespace) -> int:
             word = "agrees" if c.passed else "DIFFERS"
             interval = f"[{c.low:.2f}, {c.high:.2f}]"
             print(f"{c.experiment:28} member {c.member:2}  {c.quantity:20} {c.value:7.2f} in {interval:18} {word}")
-    return 0 if all(check.passed for check in checks) else 1
+    return 0 if here and all(check.passed for check in checks) else 1
 
 
 def _show(options: argparse.Namespace) -> int:
-    store, named = Store.default(), configurations("paper")
-    asked = named[options.result].hash() if options.result in named else options.result
-    found = [name for name in store.hashes() if name.startswith(asked)]
+    store = Store.default()
+    try:
+        found = called(options.result, _named(), store.hashes())
+    except MissingResult as error:
+        _tell_of_the_book()
+        raise ConfigError(str(error)) from None
     if len(found) != 1:
-        hint = "; see: python -m spectral status" if not found else f": {', '.join(found)}"
-        raise ConfigError(f"{len(found)} results are called {options.result!r}{hint}")
-    provenance, config = store.provenance(found[0]), stored_config(found[0], store)
-    details = provenance | {"summary": summary(run(config, store=store))} if config.hash() == found[0] else provenance
-    _print(options, details)
+        raise ConfigError(f"{len(found)} results are called {options.result!r}: {', '.join(found)}")
+    told = account(found[0], store)
+    if options.json:
+        print(_json(told))
+        return 0
+    for name in ("hash", "experiment", "file"):
+        print(f"{name:34} {told[name]}")
+    for name, value in told["provenance"].items():
+        print(f"{name:34} {readable_time(value).removeprefix('about ') if name in SECONDS else value}")
+    print("config:")
+    for name, value in told["config"].items():
+        print(f"  {name:32} {value}")
+    _print_measures(told)
     return 0
 
 
 def _export(options: argparse.Namespace) -> int:
-    for path in export(configurations(options.preset), Store.default(), options.to):
+    what = options.what or ([] if options.all or options.values else ["paper"])
+    if options.all and what:
+        raise ConfigError(f"--all is everything in the store; got {' '.join(what)} beside it")
+    check_format(options.format)
+    settings, store = parse_lists(options.values), Store.default()
+    named = configurations(what[0]) if len(what) == 1 and what[0] in PRESETS else _named()
+    there = store.hashes()
+    hashes: Iterable[str] = there
+    if what:
+        hashes = [name for one in what for name in (_of_preset if one in PRESETS else called)(one, named, there)]
+    asked = chosen(hashes, named, store, settings)
+    for path in export(asked, store, options.to, options.format):
         print(path)
+    _tell(f"{len(asked)} result{'s' * (len(asked) > 1)}")
     return 0
 
 
+def _named() -> dict[str, ExperimentConfig]:
+    """All experiments by name: those of preset paper, and those of others as ``laptop:NAME``."""
+    others = [
+        (f"{preset}:{n}", c) for preset in PRESETS if preset != "paper" for n, c in configurations(preset).items()
+    ]
+    return configurations("paper") | dict(others)
+
+
+def _of_preset(preset: str, named: Mapping[str, ExperimentConfig], there: Collection[str]) -> list[str]:
+    """`called`, of a preset."""
+    hashes = [config.hash() for config in configurations(preset).values()]
+    found = [name for name in hashes if name in there]
+    if not found:
+        raise MissingResult(
+            f"of the {len(hashes)} results of preset {preset} none is there; see: python -m spectral sweep {preset}"
+        )
+    return found
+
+
 def _claims(options: argparse.Namespace) -> int:
+    if options.announce:
+        if options.preset != "paper":
+            raise ConfigError(f"there is nothing to announce of preset {options.preset}: only paper decides")
+        need_checkout("--announce writes book/verdicts.json")
     judged = ledger(options.preset)
     if options.json:
         print(_json(announcement(judged)))
@@ -246,7 +387,9 @@ def _claims(options: argparse.Namespace) -> int:
     if options.announce:
         announce(judged)
         return 0
-    if any(entry.verdict == MISSING for entry in judged):
+    if any(outcome.verdict == MISSING for entry in judged for outcome in entry.outcomes):
+        _tell(f"results of preset {options.preset} are missing; see: python -m spectral status {options.preset}")
+        _tell_of_the_book()
         return 1
     differences = unannounced(judged, announced()) if options.preset == "paper" else []
     for difference in differences:
@@ -321,6 +464,8 @@ def _check_folder(to: Path | None) -> None:
 
 
 def _store(options: argparse.Namespace) -> Store:
+    if options.publish and not os.environ.get("SPECTRAL_RESULTS"):
+        need_checkout("--publish keeps results in book/results")
     return replace(Store.default(), publish=options.publish)
 
 
@@ -344,17 +489,24 @@ def _json(value: Any) -> str:
     return json.dumps(plain(value), indent=1, allow_nan=False)
 
 
-def _print(options: argparse.Namespace, details: dict[str, Any]) -> None:
-    if options.json:
-        print(_json(details))
-        return
-    for name, value in details.items():
-        if isinstance(value, dict):
-            print(f"{name}:")
-            for key, item in value.items():
-                print(f"  {key:32} {item}")
-        else:
-            print(f"{name:34} {value}")
+def _print_measures(told: Mapping[str, Any]) -> None:
+    for one in told["measures"].values():
+        interval = Interval(one["value"], one["low"], one["high"], f"{one['n']} {one['of']}")
+        print(f"{one['label']:34} {readable(interval)}")
+
+
+def _tell_of_the_book() -> None:
+    """Where results are missing, and the package brings none."""
+    if not (is_checkout() or os.environ.get("SPECTRAL_RESULTS")):
+        _tell(
+            "an installed package has none of the book's results: they are in its repository, in book/results, and "
+            "SPECTRAL_RESULTS names a folder of them"
+        )
+
+
+def _tell(line: str) -> None:
+    """Beside the results, which go to the standard output alone."""
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 import hashlib
+import inspect
 import json
 from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
 from spectral import ConfigError, ExperimentConfig
-from spectral.lab.config import parse_settings
+from spectral.lab.config import combinations, parameters, parse_lists, parse_settings
 
 
 def test_defaults_are_the_published_spectral_setting():
@@ -171,3 +172,52 @@ def test_results_keep_their_names():
     named = {name: value for name, value in ExperimentConfig().changed(everything=True).items() if name not in later}
     values = json.dumps(named, sort_keys=True)
     assert hashlib.sha256(values.encode()).hexdigest()[:12] == "492343421cd8"
+
+
+def test_each_parameter_is_told_in_the_reference_with_its_choices():
+    text = inspect.getdoc(ExperimentConfig)
+    assert [one.name for one in parameters()] == [field.name for field in fields(ExperimentConfig)]
+    for one in parameters():
+        assert one.default == one.check(one.default) == getattr(ExperimentConfig(), one.name)
+        assert f"\n{one.name}:\n    {one.meaning}" in text
+        assert not one.meaning.endswith(".")
+    assert "    of teacher and student. One of relu, tanh, erf.\n" in text
+
+
+@pytest.mark.parametrize("one", parameters(), ids=lambda one: one.name)
+def test_what_a_parameter_allows_is_what_it_takes(one):
+    """Every choice, and the least number, and nothing beside them."""
+    for value in one.choices:
+        assert one.check(one.parse(str(value))) == value
+    if one.kind == "str":
+        with pytest.raises(ConfigError, match=f"{one.name} must be {one.allowed}; got 'x'"):
+            one.check("x")
+    elif one.kind != "bool":
+        least, below = (0, -1) if one.least == 0 else (1, 0)
+        assert one.check(one.parse(str(least))) == least
+        with pytest.raises(ConfigError, match=f"{one.name} must be {one.allowed}; got {below}"):
+            one.check(one.parse(str(below)))
+
+
+def test_lists_of_values_make_all_combinations_once():
+    asked = parse_lists(["student_hidden=30,60,30", "drop_dead=True,false", "trials=3"])
+    assert asked == {"student_hidden": [30, 60, 30], "drop_dead": [True, False], "trials": [3]}
+    made = combinations(asked)
+    assert list(made) == [f"student_hidden={h} drop_dead={d}" for h in (30, 60) for d in ("true", "false")]
+    assert made["student_hidden=60 drop_dead=false"] == ExperimentConfig(student_hidden=60, drop_dead=False, trials=3)
+    assert combinations({}) == {ExperimentConfig().hash(): ExperimentConfig()}
+    assert combinations({"student_second": [0, 10]}) == {"student_second=0": ExperimentConfig()}  # are one
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (["student_hidden=30,"], "student_hidden must be of type int; got ''"),
+        (["activation=relu,gelu"], "activation must be one of relu, tanh, erf; got 'gelu'"),
+        (["l1=0,0.1", "trials=1,2"], "^l1=0.1 trials=1: l1 must be 0 for spectral students"),
+        (["l1=0.1"], "^l1 must be 0 for spectral students"),
+    ],
+)
+def test_an_impossible_combination_is_named(pairs, message):
+    with pytest.raises(ConfigError, match=message):
+        combinations(parse_lists(pairs))

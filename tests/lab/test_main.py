@@ -2,7 +2,7 @@
 
 import csv
 import json
-import subprocess
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +17,7 @@ from spectral.book import claims
 from spectral.book.quantities import Counted
 from spectral.lab import presets
 from spectral.lab.config import parse_settings
+from spectral.lab.export import TABLES
 from spectral.lab.store import Store
 
 COMMANDS = sys.modules["spectral.__main__"]
@@ -45,14 +46,63 @@ def test_run_computes_once_and_says_what_came_out(store, capsys):
     assert main(["run", *SETS, "--json"]) == 0
     first = capsys.readouterr()
     assert "is not there yet" in first.err
-    said = json.loads(first.out)
+    (said,) = json.loads(first.out)
     config = ExperimentConfig(**parse_settings(TINY))
     assert said["hash"] == config.hash()
-    assert said["effective size, incoming"].endswith(", 3 × 1")
+    size = said["measures"]["size_incoming"]
+    assert (size["n"], size["of"]) == (3, "trials")
+    assert size["low"] <= size["value"] <= size["high"]
+    assert len(said["members"]) == 3
     assert main(["run", *SETS, "--json"]) == 0
     second = capsys.readouterr()
     assert second.err == ""
-    assert json.loads(second.out) == said
+    assert json.loads(second.out) == [said]
+
+
+def test_run_takes_all_combinations_and_tells_each(store, capsys):
+    asked = ["run", *SETS, "--set", "student_hidden=30,40", "--set", "parametrization=spectral,direct"]
+    assert main([*asked, "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("4 of 4 runs are missing; about ")
+    assert not store.local.exists()
+    assert main([*asked, "--json"]) == 0
+    first = capsys.readouterr()
+    assert "4 to compute" in first.err
+    assert f"new results are kept in {store.local}" in first.err
+    said = json.loads(first.out)
+    kinds = [(one["config"]["student_hidden"], one["config"]["parametrization"]) for one in said]
+    assert kinds == [(30, "spectral"), (30, "direct"), (40, "spectral"), (40, "direct")]
+    assert main(asked) == 0
+    out = capsys.readouterr().out
+    assert out.count("effective size, incoming ") == 4
+    assert "student_hidden=40 parametrization=direct\n" in out
+
+
+def test_one_run_that_fails_does_not_lose_the_others(store, capsys):
+    main(["run", *SETS])
+    name = ExperimentConfig(**parse_settings(TINY)).hash()
+    (store.local / f"{name}.npz").write_bytes(b"nonsense")
+    capsys.readouterr()
+    assert main(["run", *SETS, "--set", "student_hidden=30,40", "--json"]) == 1
+    broken, whole = json.loads(capsys.readouterr().out)
+    assert (broken["hash"], "is damaged" in broken["error"]) == (name, True)
+    assert len(whole["members"]) == 3
+
+
+def test_no_run_begins_if_one_is_impossible(store, capsys):
+    assert main(["run", *SETS, "--set", "l1=0,0.1"]) == 2
+    assert "error: l1=0.1: l1 must be 0 for spectral students" in capsys.readouterr().err
+    assert not store.local.exists()
+
+
+def test_parameters_are_listed_with_meaning_and_choices(capsys):
+    assert main(["run", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("activation           str    relu       one of relu, tanh, erf")
+    assert lines[at + 1].strip() == "of teacher and student"
+    assert main(["run", "--list", "--json"]) == 0
+    listed = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+    assert listed["dtype"]["choices"] == ["float32", "float64"]
+    assert listed["trials"]["allowed"] == "at least 1"
 
 
 def test_publish_keeps_results_in_the_committed_folder(store):
@@ -91,7 +141,10 @@ def test_sweep_status_and_verify(preset, store, capsys):
     assert main(["status", "paper", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"experiments": dict.fromkeys(preset, "local"), "stale": {}}
     assert main(["verify", "--sample", "2", "--seed", "0", "--json"]) == 0
-    checks = json.loads(capsys.readouterr().out)
+    told = capsys.readouterr()
+    assert "preset paper: 2 of 2 results are there, 2 of them whole" in told.err
+    assert "beside it" not in told.err
+    checks = json.loads(told.out)
     assert [check["quantity"] for check in checks] == [
         "effective size",
         "teacher nodes found",
@@ -122,6 +175,19 @@ def test_a_damaged_result_ends_with_3(preset, store, capsys):
     assert (store.local / f"{name}.npz").read_bytes() == b"nonsense"
 
 
+def test_verify_counts_a_preset_and_what_is_beside_it(preset, store, capsys):
+    assert main(["verify"]) == 1
+    assert "preset paper: 0 of 2 results are there, 0 of them whole" in capsys.readouterr().err
+    main(["run", *SETS, "--set", "teachers=2"])
+    main(["run", *SETS])
+    capsys.readouterr()
+    assert main(["verify"]) == 0
+    assert capsys.readouterr().err.splitlines()[:2] == [
+        "preset paper: 1 of 2 results are there, 1 of them whole",
+        "beside it: 1 other result, 1 whole",
+    ]
+
+
 def test_show_by_hash_beginning_or_name(preset, capsys):
     main(["sweep", "paper"])
     capsys.readouterr()
@@ -132,6 +198,11 @@ def test_show_by_hash_beginning_or_name(preset, capsys):
         shown.append(json.loads(capsys.readouterr().out))
     assert shown[0] == shown[1] == shown[2]
     assert shown[0]["config"] == config.changed(everything=True)
+    assert main(["show", "grid/matched/30"]) == 0
+    out = capsys.readouterr().out
+    assert not re.search(r"\d\.\d{5}", out)  # to be read
+    assert re.search(r"^seconds +\d+ s$", out, re.MULTILINE)
+    assert re.search(r"^effective size, product +[\d.]+, 2 teachers$", out, re.MULTILINE)  # too few for an interval
     assert main(["show", "feed"]) == 2
     assert "0 results are called 'feed'" in capsys.readouterr().err
 
@@ -147,6 +218,50 @@ def test_export_is_tidy_and_complete(preset, tmp_path, store):
     assert [(row["teacher_seed"], row["trial"]) for row in members] == [(t, k) for t in "01" for k in "012"]
     assert len(tables["scores"]) == 2 * 6 * 30
     assert len(tables["history"]) == 2 * 6 * len(stored.history.epochs)
+
+
+def test_export_of_what_is_meant(preset, tmp_path, store, capsys):
+    main(["sweep", "paper"])
+    main(["run", *SETS])
+    spectral, matched, alone = (
+        *(preset[f"grid/{kind}/30"].hash() for kind in ("spectral", "matched")),
+        ExperimentConfig(**parse_settings(TINY)).hash(),
+    )
+    for number, (asked, expected) in enumerate(
+        [
+            (["grid/matched/*"], {matched}),
+            (["grid/spectral/30", alone[:8]], {spectral, alone}),
+            (["--set", "teachers=2", "--set", "parametrization=spectral,direct"], {spectral, matched}),
+            (["paper", "--set", "parametrization=direct"], {matched}),
+            (["--all"], {spectral, matched, alone}),
+            ([], {spectral, matched}),
+        ]
+    ):
+        folder = tmp_path / str(number)
+        assert main(["export", *asked, "--to", str(folder)]) == 0
+        runs = list(csv.DictReader((folder / "runs.csv").read_text().splitlines()))
+        assert {row["hash"] for row in runs} == expected
+    capsys.readouterr()
+    assert main(["export", "--all", "--format", "parquet", "--to", str(tmp_path / "all")]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "all" / f"{name}.parquet") for name in TABLES]
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "message"),
+    [
+        ([], 1, "of the 2 results of preset paper none is there"),
+        (["grid/*"], 1, "no result is there of grid/*"),
+        (["gird/matched/30"], 1, "did you mean 'grid/matched/30'?"),
+        (["--all"], 1, "no such result is in the store; see"),
+        (["--set", "trials=7"], 1, "no such result is in the store; see"),
+        (["--set", "trials=many"], 2, "trials must be of type int; got 'many'"),
+        (["paper", "--all"], 2, "--all is everything in the store; got paper beside it"),
+    ],
+)
+def test_export_of_nothing_writes_nothing(preset, tmp_path, capsys, asked, code, message):
+    assert main(["export", *asked, "--to", str(tmp_path / "tables")]) == code
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "tables").exists()
 
 
 def test_publish_takes_up_what_was_kept_locally(store):
@@ -181,8 +296,10 @@ def test_claims_say_what_is_missing(tmp_path, monkeypatch, capsys):
     out = capsys.readouterr().out
     assert out.count("not computed yet") == len(claims.read_claims()[0]) + len(asked) - 2
     assert out.count(" holds\n") == 2
-    assert main(["claims", "--preset", "laptop", "--json"]) == 0
-    judged = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)  # no Infinity: JSON has none
+    assert main(["claims", "--preset", "laptop", "--json"]) == 1
+    told = capsys.readouterr()
+    assert "results of preset laptop are missing; see: python -m spectral status laptop" in told.err
+    judged = json.loads(told.out, parse_constant=pytest.fail)  # no Infinity: JSON has none
     assert {entry["verdict"] for entry in judged} == {"not testable at this preset"}
 
 
@@ -214,13 +331,24 @@ def test_claims_are_said_with_limits_and_numbers_and_have_to_be_announced(tmp_pa
     ]
 
 
-def test_help_teaches():
-    call = [sys.executable, "-m", "spectral"]
-    text = subprocess.run([*call, "--help"], capture_output=True, text=True, check=True).stdout
-    for command in ("run", "sweep", "status", "verify", "show", "export", "claims", "bench", "coverage"):
-        assert command in text
-    assert "exit codes" in text
-    assert subprocess.run([*call, "sweeep"], capture_output=True).returncode == 2
+def test_only_what_decides_is_announced(capsys, monkeypatch):
+    monkeypatch.setattr(COMMANDS, "ledger", pytest.fail)
+    assert main(["claims", "--preset", "laptop", "--announce"]) == 2
+    assert "nothing to announce of preset laptop: only paper decides" in capsys.readouterr().err
+
+
+def test_help_teaches(capsys, monkeypatch):
+    for script, program in (("spectral-student", "spectral-student"), ("__main__.py", "python -m spectral")):
+        monkeypatch.setattr(sys, "argv", [f"/anywhere/{script}"])
+        with pytest.raises(SystemExit, match="0"):
+            main(["--help"])
+        text = capsys.readouterr().out
+        for command in ("run", "sweep", "status", "verify", "show", "export", "claims", "bench", "coverage"):
+            assert command in text
+        assert "exit codes" in text
+        assert f"start with: {program} status paper" in text
+    with pytest.raises(SystemExit, match="2"):
+        main(["sweeep"])
 
 
 def test_an_unknown_preset_is_named(capsys):
