@@ -19,7 +19,7 @@ from spectral.apply.rightsize import Settings
 from spectral.book import coverage
 from spectral.book.claims import MISSING, announce, announced, announcement, ledger, unannounced
 from spectral.engine.train import TrainingDiverged
-from spectral.lab.choose import called, chosen
+from spectral.lab.choose import called, selected
 from spectral.lab.collection import MissingResult
 from spectral.lab.config import ConfigError, ExperimentConfig, combinations, parameters, parse_lists
 from spectral.lab.experiment import check_device
@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         "run --set student_hidden=40 --set trials=3",
         "run --set student_hidden=30,60,120 --set parametrization=spectral,direct --set trials=3 --json",
     )
-    add_settings(p, "a parameter, or several values of one")
+    add_settings(p, "a parameter, or several values of one; if it is named twice, the last counts")
     p.add_argument("--list", action="store_true", help="list parameters, what they mean and may be, and stop")
     p.add_argument("--dry-run", action="store_true", help="say what would be done and how long it takes, and stop")
     p.add_argument(
@@ -138,7 +138,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--json", action="store_true", help="print the comparison as JSON")
 
     p = add("show", _show, "Show one result: where it comes from, and what it says.", "show grid/spectral/200")
-    p.add_argument("result", help="a hash, the beginning of one, or the name of an experiment: laptop:NAME")
+    p.add_argument(
+        "result", help="a hash, the beginning of one, or an experiment's name; of preset laptop: laptop:NAME"
+    )
     p.add_argument("--json", action="store_true", help="print all of it as JSON, numbers as measured")
 
     p = add(
@@ -206,13 +208,13 @@ def _run(options: argparse.Namespace) -> int:
             _tell(f"run {missing[0].hash()} is not there yet; training takes {expected}")
         _tell(f"new results are kept in {store.committed if store.publish else store.local}")
     _prepare_training(options)
-    failed = {}
+    failed, named = {}, _named()
     if len(asked) == 1:
         run(*asked.values(), store=store, device=options.device)
     else:
         failed = sweep(asked, store, report=_tell, device=options.device).failed
     told = {
-        name: {"hash": config.hash(), "error": failed[name]} if name in failed else account(config.hash(), store)
+        name: {"hash": config.hash(), "error": failed[name]} if name in failed else account(config.hash(), store, named)
         for name, config in asked.items()
     }
     if options.json:
@@ -316,12 +318,12 @@ def _show(options: argparse.Namespace) -> int:
         raise ConfigError(str(error)) from None
     if len(found) != 1:
         raise ConfigError(f"{len(found)} results are called {options.result!r}: {', '.join(found)}")
-    told = account(found[0], store)
+    told = account(found[0], store, _named())
     if options.json:
         print(_json(told))
         return 0
     for name in ("hash", "experiment", "file"):
-        print(f"{name:34} {told[name]}")
+        print(f"{name:34} {told[name] or 'of no preset'}")
     for name, value in told["provenance"].items():
         print(f"{name:34} {readable_time(value).removeprefix('about ') if name in SECONDS else value}")
     print("config:")
@@ -342,7 +344,7 @@ def _export(options: argparse.Namespace) -> int:
     hashes: Iterable[str] = there
     if what:
         hashes = [name for one in what for name in (_of_preset if one in PRESETS else called)(one, named, there)]
-    asked = chosen(hashes, named, store, settings)
+    asked = selected(hashes, named, store, settings)
     for path in export(asked, store, options.to, options.format):
         print(path)
     _tell(f"{len(asked)} result{'s' * (len(asked) > 1)}")

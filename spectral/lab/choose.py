@@ -50,7 +50,7 @@ def called(asked: str, named: Mapping[str, ExperimentConfig], there: Collection[
     raise MissingResult(f"0 results are called {asked!r}; {hint}")
 
 
-def chosen(
+def selected(
     hashes: Iterable[str],
     named: Mapping[str, ExperimentConfig],
     store: Store,

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
-from spectral.lab import presets
 from spectral.lab.collection import MissingResult
 from spectral.lab.config import ConfigError, ExperimentConfig, parameters, unknown_name
 from spectral.lab.files import replacing
@@ -73,18 +72,20 @@ def readable(interval: Interval) -> str:
     return f"{text}{ending}, {interval.sample}"
 
 
-def account(name: str, store: Store) -> dict[str, Any]:
+def account(name: str, store: Store, named: Mapping[str, ExperimentConfig]) -> dict[str, Any]:
     """All that is known of a stored result, for JSON.
 
     Parameters
     ----------
     name:
         Its hash.
+    named:
+        Experiments by name.
 
     Returns
     -------
     dict
-        "hash", "experiment" (its name in the first preset that has it, or None), "config" (all parameters), "file",
+        "hash", "experiment" (the first of its names, or None), "config" (all parameters), "file",
         "provenance", "measures" and "members". Each measure has "label", "unit", "value", "low", "high", "level", "n"
         of the sampling units, what these are ("teachers" or "trials"), and whether its interval is taken on the
         logarithmic scale; bounds are NaN where there are too few units. Each member has its number, "teacher_seed",
@@ -99,7 +100,7 @@ def account(name: str, store: Store) -> dict[str, Any]:
     provenance, config = store.provenance(name), stored_config(name, store)
     told: dict[str, Any] = {
         "hash": name,
-        "experiment": presets.name_of(config) if config.hash() == name else None,
+        "experiment": next((one for one, other in named.items() if other.hash() == name), None),
         "config": provenance.pop("config"),
         "file": str(store.hashes()[name] / f"{name}.npz"),
         "provenance": {key: value for key, value in provenance.items() if key != "hash"},

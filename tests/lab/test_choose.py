@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from standin import config, trainer
 
-from spectral.lab.choose import called, chosen
+from spectral.lab.choose import called, selected
 from spectral.lab.collection import MissingResult
 from spectral.lab.results import run
 from spectral.lab.store import Store
@@ -48,19 +48,19 @@ def test_what_is_not_there_is_told_from_what_is_called_otherwise(full, asked, me
 
 def test_results_are_named_once_by_their_first_name_or_their_hash(full):
     four, seven = config(4).hash(), config(7).hash()
-    assert chosen([four, seven, four], NAMED, full) == {"width/4": config(4), seven: config(7)}
+    assert selected([four, seven, four], NAMED, full) == {"width/4": config(4), seven: config(7)}
 
 
 def test_everything_in_the_store_but_what_this_engine_computes_otherwise(full):
-    assert {one.student_hidden for one in chosen(full.hashes(), NAMED, full).values()} == {3, 4, 7}
+    assert {one.student_hidden for one in selected(full.hashes(), NAMED, full).values()} == {3, 4, 7}
     with pytest.raises(MissingResult, match=r"no such result is in the store: 1 are there, .* or another engine"):
-        chosen(["0123456789ab"], NAMED, full)
+        selected(["0123456789ab"], NAMED, full)
 
 
 def test_settings_leave_out_what_has_others(full, tmp_path):
     run(replace(config(3), seed=1), store=full, trainer=trainer(tmp_path / "log"))
-    found = chosen(full.hashes(), NAMED, full, {"student_hidden": [3, 7], "seed": [0]})
+    found = selected(full.hashes(), NAMED, full, {"student_hidden": [3, 7], "seed": [0]})
     assert {one.student_hidden for one in found.values()} == {3, 7}
     assert {one.seed for one in found.values()} == {0}
     with pytest.raises(MissingResult):
-        chosen(full.hashes(), NAMED, full, {"student_hidden": [3], "seed": [2]})
+        selected(full.hashes(), NAMED, full, {"student_hidden": [3], "seed": [2]})

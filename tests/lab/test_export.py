@@ -68,9 +68,9 @@ def test_numbers_are_rounded_to_three_digits_and_intervals_to_their_place(number
 
 
 def test_an_account_has_all_numbers_as_they_were_measured(result, store):
-    told = account(result.config.hash(), store)
+    told = account(result.config.hash(), store, {"other": config(9), "it": result.config, "again": result.config})
     assert told["config"] == result.config.changed(everything=True)
-    assert (told["experiment"], told["provenance"]["loop"]) == (None, None)
+    assert (told["experiment"], told["provenance"]["loop"]) == ("it", None)
     assert told["file"] == str(store.local / f"{result.config.hash()}.npz")
     assert [one["test_mse"] for one in told["members"]] == result.test_mse.tolist()
     assert [one["size_incoming"] for one in told["members"]] == sizes(result)["incoming"]
@@ -87,8 +87,9 @@ def test_of_another_engines_result_only_its_origin_is_told(result, store):
     arrays, meta = store.load(result.config.hash())
     name = "0123456789ab"
     store.save(name, arrays, meta | {"engine": 1})
-    told = account(name, store)
-    assert (told["measures"], told["members"], told["provenance"]["engine"]) == ({}, [], 1)
+    told = account(name, store, {"it": result.config})
+    assert (told["experiment"], told["measures"], told["members"]) == (None, {}, [])
+    assert told["provenance"]["engine"] == 1
 
 
 def test_tables_hold_what_is_stored_and_nothing_of_what_is_not(result, store, tmp_path):
