@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.optimize
 
+from spectral.stats.checks import brief, check_count, check_finite, check_function, check_number, exponent, numbers
 from spectral.stats.intervals import Refused
 
 LEAST_SHARE = 0.5
@@ -36,10 +37,20 @@ TOLERANCE = 1e-3
 
 _FAR = 1e100  # above every S
 
+_SPAN = 1e100  # from the least error to the largest, or the largest value: the square of this is still a number
+
 
 @dataclass(frozen=True)
 class Curve:
-    """One size's points: `x` increasing, `y` with standard errors `dy`, all of one length."""
+    """One size's points: `x` increasing, `y` with standard errors `dy` above 0, all of one length and finite.
+
+    Raises
+    ------
+    ValueError
+        If they are not so, or there is no point.
+    TypeError
+        If `size` is no number.
+    """
 
     size: float
     x: np.ndarray
@@ -47,11 +58,23 @@ class Curve:
     dy: np.ndarray
 
     def __post_init__(self) -> None:
-        x, y, dy = (np.asarray(values, float) for values in (self.x, self.y, self.dy))
-        if not (x.ndim == 1 and x.shape == y.shape == dy.shape):
-            raise ValueError(f"x, y and dy must be of one length; got shapes {x.shape}, {y.shape}, {dy.shape}")
-        if not (np.isfinite([x, y, dy]).all() and (dy > 0).all() and (np.diff(x) > 0).all()):
-            raise ValueError("x must increase, dy be above 0, and all be finite")
+        x, y, dy = numbers(self.x, "x"), numbers(self.y, "y"), numbers(self.dy, "dy")
+        check_number(self.size, "size", "be a finite number", np.isfinite)
+        if not (x.ndim == 1 and len(x) and x.shape == y.shape == dy.shape):
+            raise ValueError(
+                f"x, y and dy must be of one length, of one point or more; got shapes {x.shape}, {y.shape}, {dy.shape}"
+            )
+        if not np.isfinite([x, y, dy]).all():
+            for name, values in (("x", x), ("y", y), ("dy", dy)):
+                check_finite(values, name)
+        if not (dy > 0).all():
+            raise ValueError(f"dy must be above 0; the least is {dy.min()}, at [{dy.argmin()}]")
+        if not (np.diff(x) > 0).all():
+            at = int(np.argmax(np.diff(x) <= 0))
+            raise ValueError(
+                f"x must increase; {x[at]} and {x[at + 1]} stand at [{at}] and [{at + 1}]. From numbers that an offset "
+                "has made equal, subtract it before"
+            )
         for name, values in (("x", x), ("y", y), ("dy", dy)):
             object.__setattr__(self, name, values)
 
@@ -78,23 +101,58 @@ class Collapse:
 
 
 def quality(curves: Sequence[Curve]) -> tuple[float, int]:
-    """S, and the number of points that lie within the range of another curve (S is infinite if there is none)."""
+    """S, and the number of points that lie within the range of another curve (S is infinite if there is none).
+
+    It does not depend on the units of x and y, nor on where their zero is.
+
+    Raises
+    ------
+    ValueError
+        If there is no curve, or errors and values differ by more than a hundred decades.
+    TypeError
+        If something else than curves is given.
+    """
+    curves = _checked(curves)
+    if not curves:
+        raise ValueError("a quality is of curves; got none")
     lengths = np.array([len(curve.x) for curve in curves])
     x, y, dy = (np.concatenate([getattr(curve, name) for curve in curves]) for name in ("x", "y", "dy"))
+    largest = max(dy.max(), np.abs(y).max())
+    if dy.min() / largest < 1 / _SPAN:
+        raise ValueError(f"errors and values from {dy.min():.3g} to {largest:.3g} have no digit in common")
     first, last = np.cumsum(lengths) - lengths, np.cumsum(lengths) - 1
     # Axes: the two enclosing points, the curve that they are of, the point that they enclose.
     other = np.arange(len(curves))[:, None] != np.repeat(np.arange(len(curves)), lengths)
     inside = other & (lengths[:, None] > 1) & (x >= x[first][:, None]) & (x <= x[last][:, None])
     right = np.stack([np.searchsorted(curve.x, x) for curve in curves]).clip(1, np.maximum(lengths - 1, 1)[:, None])
     at = np.minimum(first[:, None] + np.stack([right - 1, right]), len(x) - 1)
-    w, away, value = inside / dy[at] ** 2, x[at] - x, y[at]
-    k, kx, kxx, ky, kxy = (part.sum((0, 1)) for part in (w, w * away, w * away**2, w * value, w * away * value))
-    delta = k * kxx - kx**2
-    known = (k > 0) & (delta > 1e-12 * k * kxx)
-    k, kx, kxx, ky, kxy, delta, y, dy = (part[known] for part in (k, kx, kxx, ky, kxy, delta, y, dy))
-    master, variance = (kxx * ky - kx * kxy) / delta, kxx / delta
-    points = len(y)
-    return (float(((y - master) ** 2 / (dy**2 + variance)).sum()) / points if points else np.inf), points
+    inside = np.concatenate([inside, inside])  # Axes from here on: enclosing points, enclosed points
+    known = inside.any(0)
+    points = int(known.sum())
+    if not points:
+        return np.inf, 0
+    # In units in which no square vanishes or overflows.
+    dy, y = np.ldexp(dy, -exponent(dy)), np.ldexp(y, -exponent(dy))
+    at = at.reshape(inside.shape)
+    away, value, w = np.ldexp(x[at] - x, -exponent(x - x[0])), y[at], inside / dy[at] ** 2
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # infinitely far is infinitely bad; not `known`
+        # About the mean of the enclosing points: about another place, sums of squares of different weights cancel.
+        k = w.sum(0)
+        middle, level = (w * away).sum(0) / k, (w * value).sum(0) / k
+        away -= middle
+        w *= away
+        kxx = (w * away).sum(0)
+        master = level - middle * (w * value).sum(0) / kxx
+        terms = (y - master) ** 2 / (dy**2 + 1 / k + middle**2 / kxx)
+    return float(terms[known].sum()) / points, points
+
+
+def _checked(curves: Sequence[Curve]) -> list[Curve]:
+    found = list(curves)
+    for one in found:
+        if not isinstance(one, Curve):
+            raise TypeError(f"curves must be of type Curve; got {brief(one)}")
+    return found
 
 
 def collapse(
@@ -131,12 +189,25 @@ def collapse(
         If there are fewer than two curves; too few points overlap; or a parameter lies at an edge of the bounds, or can
         be moved to one, or over more than `WIDEST` of what was searched, before S is clearly worse. A nuisance is
         refused only if it lies at an edge and cannot be moved to the other. Carries the estimate.
+    ValueError, TypeError
+        If an argument is impossible: a bound that is no pair of increasing, finite numbers; a nuisance that is no place
+        of a parameter; fewer starts than one; a rescaling that gives no curve.
     """
+    curves = _checked(curves)
+    check_function(rescale, "rescale", "from parameters and a curve to a curve")
+    check_count(starts, "starts")
+    check_count(seed, "seed", 0)
+    check_count(least_points, "least_points")
+    edges = numbers(bounds, "bounds")
+    if edges.ndim != 2 or edges.shape[1:] != (2,) or not len(edges):
+        raise ValueError(f"bounds must be pairs of numbers, one for each parameter; got {list(bounds)}")
+    low, high = edges.T
+    if not ((low < high).all() and np.isfinite(edges).all()):
+        raise ValueError(f"every bound must be a pair of increasing numbers, both finite; got {list(bounds)}")
+    if not {*nuisances} <= {*range(len(edges))}:
+        raise ValueError(f"nuisances must be places of {len(edges)} parameters, from 0; got {list(nuisances)}")
     if len(curves) < 2:
         raise Refused(f"a collapse needs two curves or more; got {len(curves)}")
-    low, high = np.array(bounds, float).T
-    if not (low < high).all():
-        raise ValueError(f"every bound must be a pair of increasing numbers; got {list(bounds)}")
     everything = sum(len(curve.x) for curve in curves)
     needed = max(least_points, int(np.ceil(LEAST_SHARE * everything)))
     free = np.arange(len(low))

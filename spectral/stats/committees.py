@@ -42,22 +42,37 @@ from collections.abc import Callable
 
 import numpy as np
 import scipy.special
+from numpy.typing import ArrayLike
+
+from spectral.stats.checks import check_count, check_finite, exponent, numbers
+
+MOST = 1e150
+"""Size of weights whose squares are numbers."""
 
 
-def kernel(first: np.ndarray, activation: str) -> np.ndarray:
+def kernel(first: ArrayLike, activation: str) -> np.ndarray:
     """K of all pairs of rows of `first` (h, d), shape (h, h); "relu", "erf" or "identity".
 
     Raises
     ------
     ValueError
-        If there is no closed form for `activation`, or `first` is not a matrix.
+        If there is no closed form for `activation`; if `first` is not a matrix of a node and an input or more; if a
+        weight is not finite, with its place, or above `MOST`.
     """
-    first = np.asarray(first, float)
-    if first.ndim != 2:
-        raise ValueError(f"first must hold one row of incoming weights for every node; got shape {first.shape}")
-    if activation not in _KERNELS:
+    weights = _weights(first)
+    if not isinstance(activation, str) or activation not in _KERNELS:
         raise ValueError(f"no closed form is known for {activation!r}; there is one for {', '.join(_KERNELS)}")
-    return _KERNELS[activation](first @ first.T)
+    return _KERNELS[activation](weights @ weights.T)
+
+
+def _weights(first: ArrayLike) -> np.ndarray:
+    weights = numbers(first, "first")
+    if weights.ndim != 2 or not weights.size:
+        raise ValueError(f"first must hold one row of incoming weights for every node; got shape {weights.shape}")
+    check_finite(weights, "first")
+    if np.abs(weights).max() > MOST:
+        raise ValueError(f"the largest weight is {np.abs(weights).max():.3g}; squares of more than {MOST} overflow")
+    return weights
 
 
 def _arc_cosine(gram: np.ndarray) -> np.ndarray:
@@ -80,7 +95,7 @@ _KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def pruning_curve(
-    first: np.ndarray, activation: str, *, outgoing: np.ndarray | None = None, order: np.ndarray | None = None
+    first: ArrayLike, activation: str, *, outgoing: ArrayLike | None = None, order: ArrayLike | None = None
 ) -> np.ndarray:
     """Mean squared error of a pruned committee over E[y^2], for n = 0 … h nodes kept, shape (h + 1,).
 
@@ -94,18 +109,27 @@ def pruning_curve(
     Raises
     ------
     ValueError
-        If shapes do not fit, or `order` is not a permutation of the nodes.
+        If shapes do not fit, or `order` is not a permutation of the nodes; if the committee says nothing, E[y^2] = 0,
+        so that there is no relative error; and as in `kernel`.
     """
-    first = np.asarray(first, float)
-    v = np.ones(len(first)) if outgoing is None else np.asarray(outgoing, float)
-    if v.shape != first.shape[:1]:
-        raise ValueError(f"outgoing must hold one weight for each of {len(first)} nodes; got shape {v.shape}")
-    if order is None:
-        order = np.argsort(-np.abs(v) * np.linalg.norm(first, axis=1), kind="stable")
-    if not np.array_equal(np.sort(order), np.arange(len(first))):
-        raise ValueError(f"order must be a permutation of {len(first)} nodes; got {order}")
-    cost = (np.outer(v, v) * kernel(first, activation))[np.ix_(order, order)]
+    weights = _weights(first)
+    v = np.ones(len(weights)) if outgoing is None else numbers(outgoing, "outgoing")
+    if v.shape != weights.shape[:1]:
+        raise ValueError(f"outgoing must hold one weight for each of {len(weights)} nodes; got shape {v.shape}")
+    check_finite(v, "outgoing")
+    v = np.ldexp(v, -exponent(v))  # of which the relative error does not depend
+    turn = np.argsort(-np.abs(v) * np.linalg.norm(weights, axis=1), kind="stable") if order is None else order
+    places = numbers(turn, "order")
+    if not np.array_equal(np.sort(places, None), np.arange(len(weights))) or places.ndim != 1:
+        raise ValueError(f"order must be a permutation of {len(weights)} nodes; got {places.tolist()}")
+    places = places.astype(int)
+    cost = (np.outer(v, v) * kernel(weights, activation))[np.ix_(places, places)]
     tail = cost[::-1, ::-1].cumsum(0).cumsum(1).diagonal()[::-1]  # entry n: sum over nodes n, n + 1, ...
+    if not tail[0] > np.finfo(float).eps * np.abs(cost).sum():
+        raise ValueError(
+            "this committee says nothing, E[y^2] = 0, and has no relative error: all its nodes are silent, cancel, or "
+            "have weights whose squares vanish"
+        )
     return np.append(tail, 0.0) / tail[0]
 
 
@@ -113,11 +137,18 @@ def relu_correlation(dim: int) -> float:
     r"""Correlation c of relu nodes: K(w, w') / K(w, w), mean over independent directions in `dim` dimensions.
 
     :math:`c = 2 d\, a^2` with a the mean of relu over a component of a unit vector; it falls to :math:`1/\pi`.
+
+    Raises TypeError or ValueError unless `dim` is a whole number of at least 1.
     """
-    mean = scipy.special.gammaln(dim / 2) - scipy.special.gammaln((dim + 1) / 2)
-    return float(2 * dim * (np.exp(mean) / (2 * np.sqrt(np.pi))) ** 2)
+    check_count(dim, "dim")
+    # With a = 1 / (2 sqrt(pi) (d/2)_(1/2)): the ratio of two gamma functions, which by themselves are too large.
+    return float(dim / (2 * np.pi) / scipy.special.poch(dim / 2, 0.5) ** 2)
 
 
 def limit_exponent(dim: int, *, aligned: bool) -> float:
-    """Exponent of an infinite teacher close to its transition, the shortest nodes removed first."""
+    """Exponent of an infinite teacher close to its transition, the shortest nodes removed first.
+
+    Raises TypeError or ValueError unless `dim` is a whole number of at least 1.
+    """
+    check_count(dim, "dim")
     return (2.0 if aligned else 1.0) + 2 / dim

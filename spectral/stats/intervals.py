@@ -27,6 +27,17 @@ import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike
 
+from spectral.stats.checks import (
+    brief,
+    check_count,
+    check_finite,
+    check_function,
+    check_level,
+    check_number,
+    exponent,
+    numbers,
+)
+
 LEVEL = 0.95
 
 LEAST = 3
@@ -78,7 +89,8 @@ class Interval:
         return Interval(value, low, high, self.sample)
 
     def scaled(self, factor: float) -> Interval:
-        """In another unit: all numbers times a positive `factor`."""
+        """In another unit: all numbers times a positive `factor`; raises ValueError for another one."""
+        check_number(factor, "factor", "be a finite number above 0", lambda value: 0 < value < np.inf)
         value, low, high = (factor * np.asarray(part) for part in (self.value, self.low, self.high))
         return Interval(value, low, high, self.sample)
 
@@ -90,7 +102,14 @@ class Interval:
 
         `spec` formats each number, as in ``.1f``; zero has no sign. An interval that in these digits is its value says
         nothing, and is left out.
+
+        Raises
+        ------
+        TypeError
+            If there are several values.
         """
+        if np.ndim(self.value):
+            raise TypeError(f"this is an array of {np.shape(self.value)} values; write one of them, as in found[0]")
         spec = f"z{spec or '.3g'}"
         if np.isnan(self.value):
             return "–"
@@ -101,7 +120,10 @@ class Interval:
 
 
 def stack(intervals: Sequence[Interval]) -> Interval:
-    """Several as one, with a new first axis."""
+    """Several of one shape as one, with a new first axis; raises ValueError if their shapes differ."""
+    shapes = {np.shape(one.value) for one in intervals}
+    if len(shapes) > 1:
+        raise ValueError(f"intervals that are put together must have one shape; got {sorted(shapes)}")
     value, low, high = (np.array([getattr(one, part) for one in intervals]) for part in ("value", "low", "high"))
     return Interval(value, low, high)
 
@@ -115,53 +137,90 @@ def by_teacher(values: ArrayLike, teachers: int | None = None) -> np.ndarray:
     ------
     ValueError
         If there is no value, or the values cannot be shared out among the teachers.
+    TypeError
+        If values are not numbers, or `teachers` is not a whole one.
     """
-    array = np.asarray(values, float)
+    array = numbers(values, "values")
     if array.ndim == 0 or not len(array):
         raise ValueError(f"there must be a value for each member; got {values!r}")
-    if teachers is None or teachers == 1:
+    if teachers is None:
         return array[:, None]
-    if teachers < 1 or len(array) % teachers:
+    check_count(teachers, "teachers")
+    if teachers == 1:
+        return array[:, None]
+    if len(array) % teachers:
         raise ValueError(f"{len(array)} values cannot be shared out among {teachers} teachers")
     return array.reshape(teachers, -1, *array.shape[1:])
 
 
-def mean(values: np.ndarray) -> Any:
+def _units(values: ArrayLike) -> np.ndarray:
+    """Values (T, K, ...) of one teacher and trial or more, as an array."""
+    array = numbers(values, "values")
+    if array.ndim < 2 or not array.shape[0] or not array.shape[1]:
+        raise ValueError(
+            f"values must have shape (T, K, ...), T teachers and K trials, one or more; got {array.shape}. "
+            "Of one value for each member, by_teacher(values, teachers) makes it"
+        )
+    return array
+
+
+def mean(values: ArrayLike) -> Any:
     """Over teachers and trials."""
-    return values.mean((0, 1))
+    return _units(values).mean((0, 1))
 
 
-def left_out(values: np.ndarray, statistic: Statistic = mean) -> tuple[np.ndarray, np.ndarray]:
+def left_out(values: ArrayLike, statistic: Statistic = mean) -> tuple[np.ndarray, np.ndarray]:
     """A `statistic` of values (T, K, ...), and what it becomes without each unit, with a first axis of T.
+
+    Values may be NaN where nothing could be measured. What is made of them is the statistic's: a mean is NaN then.
 
     Raises
     ------
     Refused
         If there are fewer than `LEAST` units, or the statistic refuses all but one of them; carries the value.
+    ValueError
+        If there is no teacher or no trial; if a value is infinite, with its place; if the statistic gives numbers of
+        another shape for other units.
+    TypeError
+        If the statistic is no function, or values, or what it gives, are not numbers.
     """
-    units = len(values)
-    whole = np.asarray(statistic(values), float)
+    array = _units(values)
+    check_function(statistic, "statistic", "from values (T, K, ...) to numbers")
+    check_finite(array, "values", unknown=True)
+    units = len(array)
+    whole = numbers(statistic(array), "what the statistic gives")
     if units < LEAST:
         raise Refused(f"an interval needs {LEAST} teachers, or trials of one, or more; got {units}", whole)
     try:
-        return whole, np.stack([np.asarray(statistic(np.delete(values, unit, 0)), float) for unit in range(units)])
+        left = [
+            numbers(statistic(np.delete(array, unit, 0)), "what the statistic gives without a unit")
+            for unit in range(units)
+        ]
     except Refused as error:
         raise Refused(f"an interval leaves one of {units} units out, and then {error}", whole) from error
+    shapes = {one.shape for one in left}
+    if shapes != {whole.shape}:
+        raise ValueError(
+            f"a statistic must give numbers of one shape, whatever units there are; it gives {whole.shape} of all "
+            f"{units} and {', '.join(map(str, sorted(shapes)))} without one of them"
+        )
+    return whole, np.stack(left)
 
 
-def jackknife(values: np.ndarray, statistic: Statistic = mean, *, log: bool = False, level: float = LEVEL) -> Interval:
+def jackknife(values: ArrayLike, statistic: Statistic = mean, *, log: bool = False, level: float = LEVEL) -> Interval:
     """A `statistic` of values (T, K, ...) with its interval, or an interval for each number that it gives.
 
     `log` and `level` are as in `spread`, errors as there and in `left_out`.
     """
-    _check_level(level)
-    return spread(*left_out(values, statistic), trials=values.shape[1], log=log, level=level)
+    check_level(level)
+    array = numbers(values, "values")
+    return spread(*left_out(array, statistic), trials=array.shape[1], log=log, level=level)
 
 
-def spread(
-    whole: np.ndarray, left: np.ndarray, *, trials: int = 1, log: bool = False, level: float = LEVEL
-) -> Interval:
+def spread(whole: ArrayLike, left: ArrayLike, *, trials: int = 1, log: bool = False, level: float = LEVEL) -> Interval:
     """The interval of a statistic from what `left_out` makes of it.
+
+    Where the statistic, or what is left of it without a unit, is not finite, the value has no interval.
 
     Parameters
     ----------
@@ -176,36 +235,56 @@ def spread(
     Raises
     ------
     Refused
-        If `log` is asked for of what is not above zero; carries the value.
+        If there are fewer than `LEAST` units, or `log` is asked for of what is not above zero; carries the value.
     ValueError
-        If the level is no part.
+        If the level is no part, or `left` is not one of `whole` for each unit.
     """
-    _check_level(level)
+    check_level(level)
+    check_count(trials, "trials")
+    value, left = numbers(whole, "whole"), numbers(left, "left")
+    if left.ndim == 0 or left.shape[1:] != value.shape:
+        raise ValueError(f"left must be of shape (T, *{value.shape}), one of whole for each unit; got {left.shape}")
     units = len(left)
-    value = whole
+    if units < LEAST:
+        raise Refused(f"an interval needs {LEAST} teachers, or trials of one, or more; got {units}", value)
+    known = np.isfinite(value) & np.isfinite(left).all(0)
+    middle = value
     if log:
-        known = (whole > 0) & (left > 0).all(0)
-        if not known.any() and not np.isnan(whole).all():  # NaN, of what could not be measured, stays NaN
-            raise Refused("an interval on the logarithmic scale needs numbers above 0", whole)
-        whole, left = (np.log(np.where(known, part, np.nan)) for part in (whole, left))
-    half = scipy.stats.t.ppf(0.5 + level / 2, units - 1) * np.sqrt((units - 1) * left.var(0))
-    low, high = (np.exp(end) if log else end for end in (whole - half, whole + half))
+        positive = (value > 0) & (left > 0).all(0)
+        if not positive.any() and not np.isnan(value).all():  # NaN, of what could not be measured, stays NaN
+            raise Refused("an interval on the logarithmic scale needs numbers above 0", value)
+        known &= positive
+    if not known.all():
+        middle, left = (np.where(known, part, np.nan) for part in (middle, left))
+    if log:
+        middle, left = np.log(middle), np.log(left)
+    scale = exponent(np.where(known, left, 0.0), 0)
+    variance = (units - 1) * np.ldexp(left, -scale).var(0)
+    half = np.ldexp(scipy.stats.t.ppf(0.5 + level / 2, units - 1) * np.sqrt(variance), scale)
+    low, high = middle - half, middle + half
+    if log:
+        with np.errstate(over="ignore"):  # an upper bound beyond all numbers is infinite
+            low, high = np.exp(low), np.exp(high)
     sample = f"{units} × {trials}"
-    if whole.ndim == 0:
+    if value.ndim == 0:
         return Interval(float(value), float(low), float(high), sample)
     return Interval(value, low, high, sample)
 
 
-def estimate(values: np.ndarray, statistic: Statistic = mean, *, log: bool = False, level: float = LEVEL) -> Interval:
-    """`jackknife`, and where it refuses the value alone, with bounds that are NaN; other errors as there."""
+def estimate(values: ArrayLike, statistic: Statistic = mean, *, log: bool = False, level: float = LEVEL) -> Interval:
+    """`jackknife`, and where it refuses the value alone, with bounds that are NaN; other errors as there.
+
+    So it is for one teacher and for two: their value is known, and how sure it is is not.
+    """
+    array = numbers(values, "values")
     try:
-        return jackknife(values, statistic, log=log, level=level)
+        return jackknife(array, statistic, log=log, level=level)
     except Refused as error:
         value = error.estimate
         if not isinstance(value, np.ndarray):  # the statistic itself refuses
             raise
         unknown = np.full(value.shape, np.nan)
-        return Interval(value[()], unknown[()], unknown[()], f"{values.shape[0]} × {values.shape[1]}")
+        return Interval(value[()], unknown[()], unknown[()], f"{array.shape[0]} × {array.shape[1]}")
 
 
 def estimate_pairs(matrix: ArrayLike, *, level: float = LEVEL) -> Interval:
@@ -217,14 +296,13 @@ def estimate_pairs(matrix: ArrayLike, *, level: float = LEVEL) -> Interval:
     Raises
     ------
     ValueError
-        If the matrix is not square, has one unit, or an entry off its diagonal is not finite.
+        If the matrix is not square, has one unit, or an entry off its diagonal is not finite, with its place.
     """
-    array = np.asarray(matrix, float)
+    array = numbers(matrix, "matrix")
     if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2:
         raise ValueError(f"there must be a square matrix of two or more units; got shape {array.shape}")
     between = ~np.eye(len(array), dtype=bool)
-    if not np.isfinite(array[between]).all():
-        raise ValueError("an entry between two units is not finite")
+    check_finite(np.where(between, array, 0.0), "entries between two units")
 
     def statistic(units: np.ndarray) -> Any:
         chosen = units[:, 0].astype(int)
@@ -237,18 +315,25 @@ def estimate_pairs(matrix: ArrayLike, *, level: float = LEVEL) -> Interval:
     return estimate(units, statistic, level=level)
 
 
-def geometric_mean(values: np.ndarray) -> Any:
-    """Over teachers and trials: of what differs by factors."""
-    return np.exp(np.log(values).mean((0, 1)))
+def geometric_mean(values: ArrayLike) -> Any:
+    """Over teachers and trials: of what differs by factors. Raises ValueError if a value is negative."""
+    array = _units(values)
+    if (array < 0).any():
+        raise ValueError(f"a geometric mean is of numbers that are not negative; the least is {np.nanmin(array):.3g}")
+    with np.errstate(divide="ignore"):  # with a zero it is zero
+        return np.exp(np.log(array).mean((0, 1)))
 
 
-def ratio_of_means(values: np.ndarray) -> Any:
-    """Of the first to the second of two values, (T, K, 2), each over teachers and trials."""
-    first, second = values.mean((0, 1))
+def ratio_of_means(values: ArrayLike) -> Any:
+    """Of the first to the second of two values, (T, K, 2), each over teachers and trials; NaN where that is zero."""
+    array = _units(values)
+    if array.shape[2:] != (2,):
+        raise ValueError(f"a ratio is of two values, (T, K, 2); got shape {array.shape}")
+    first, second = array.mean((0, 1))
     return first / second if second else np.nan
 
 
-def share(values: np.ndarray, of: int = 1, *, level: float = LEVEL) -> Interval:
+def share(values: ArrayLike, of: int = 1, *, level: float = LEVEL) -> Interval:
     """Which part of some things are so, from the part (T, K) of each member's `of` things: its mean.
 
     The interval is Clopper and Pearson's, exact for independent things. Things of one teacher are not: there count as
@@ -261,11 +346,14 @@ def share(values: np.ndarray, of: int = 1, *, level: float = LEVEL) -> Interval:
     Refused
         If there are fewer than `LEAST` units; carries the share.
     ValueError
-        If a value or the level is no part.
+        If a value or the level is no part, there is no unit, or `of` is less than one.
+    TypeError
+        If `of` is not a whole number.
     """
-    _check_level(level)
-    parts = np.asarray(values, float)
-    if parts.ndim != 2 or not ((parts >= 0) & (parts <= 1)).all():
+    check_level(level)
+    check_count(of, "of")
+    parts = numbers(values, "shares")
+    if parts.ndim != 2 or not parts.size or not ((parts >= 0) & (parts <= 1)).all():
         raise ValueError(f"shares must be numbers from 0 to 1, one for each member; got {parts.tolist()}")
     units, trials = parts.shape
     each = parts.mean(1)
@@ -283,17 +371,13 @@ def share(values: np.ndarray, of: int = 1, *, level: float = LEVEL) -> Interval:
     return Interval(p, float(low), float(high), f"{units} × {trials}")
 
 
-def estimate_share(values: np.ndarray, of: int = 1) -> Interval:
+def estimate_share(values: ArrayLike, of: int = 1) -> Interval:
     """`share`, and where it refuses the value alone, with bounds that are NaN; other errors as there."""
+    parts = numbers(values, "shares")
     try:
-        return share(values, of)
+        return share(parts, of)
     except Refused as error:
-        return Interval(error.estimate, np.nan, np.nan, f"{values.shape[0]} × {values.shape[1]}")
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, as 0.95; got {level}")
+        return Interval(error.estimate, np.nan, np.nan, f"{parts.shape[0]} × {parts.shape[1]}")
 
 
 def slope_weights(x: ArrayLike) -> np.ndarray:
@@ -302,10 +386,15 @@ def slope_weights(x: ArrayLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        If all of `x` are equal.
+        If `x` is not one row of finite numbers, or all of them are equal.
     """
-    points = np.asarray(x, float)
+    points = numbers(x, "x")
+    if points.ndim != 1 or len(points) < 2:
+        raise ValueError(f"a slope needs two different points, in one row; got {brief(x)}")
+    check_finite(points, "x")
     offset = points - points.mean()
-    if not offset.any():
+    if (points == points[0]).all() or not offset.any():
         raise ValueError(f"a slope needs two different points; got {points.tolist()}")
-    return np.asarray(offset / (offset**2).sum())
+    scale = exponent(offset)
+    unit = np.ldexp(offset, -scale)
+    return np.asarray(np.ldexp(unit / (unit**2).sum(), -scale))

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spectral.stats.collapse import WIDEST, Collapse, Curve, collapse, quality
 from spectral.stats.intervals import Refused
@@ -197,12 +199,79 @@ def test_too_little_is_refused():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dy": [1.0, 0.0]}, "dy be above 0"),
-        ({"x": [1.0, 1.0]}, "x must increase"),
-        ({"y": [1.0, np.nan]}, "all be finite"),
+        ({"dy": [1.0, 0.0]}, r"dy must be above 0; the least is 0.0, at \[1\]"),
+        ({"x": [1.0, 1.0]}, r"x must increase; 1.0 and 1.0 stand at \[0\] and \[1\]"),
+        ({"y": [1.0, np.nan]}, r"y must be finite: 1 of 2 numbers are not; the first, nan, stands at \[1\]"),
         ({"y": [1.0]}, "must be of one length"),
+        ({"x": [], "y": [], "dy": []}, r"of one point or more; got shapes \(0,\), \(0,\), \(0,\)"),
+        ({"x": [1e17, 1e17 + 1]}, "that an offset has made equal, subtract it before"),
+        ({"x": ["a", "b"]}, "x must be real numbers"),
+        ({"size": np.nan}, "size must be a finite number; got nan"),
+        ({"size": "large"}, "size must be a finite number; got a str, 'large'"),
     ],
 )
 def test_impossible_curves_are_refused(change, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         replace(Curve(1, [0.0, 1.0], [0.0, 1.0], [1.0, 1.0]), **change)
+
+
+@given(
+    seed=st.integers(0, 99),
+    shift=st.floats(-1e8, 1e8),
+    scale=st.floats(-280, 280),
+    y_shift=st.floats(-1e6, 1e6),
+    y_scale=st.floats(-90, 90),
+)
+def test_quality_has_no_unit_and_no_origin(seed, shift, scale, y_shift, y_scale):
+    """Of x and of y: no point is dropped, and S is the same to the digits that an offset leaves of x."""
+    rng = np.random.default_rng(seed)
+    curves = [
+        Curve(size, np.sort(rng.permutation(64)[:9]) / 64, rng.normal(size=9), rng.uniform(0.5, 2, 9))
+        for size in (1, 2, 3)
+    ]
+    moved = [
+        Curve(c.size, (c.x + shift) * 10**scale, (c.y + y_shift) * 10**y_scale, c.dy * 10**y_scale) for c in curves
+    ]
+    s, points = quality(curves)
+    found, still = quality(moved)
+    assert still == points
+    assert found == pytest.approx(s, rel=1e-5)
+
+
+def test_no_point_is_dropped_where_errors_differ():
+    """Between a precise and a vague point the master curve is their line still; by hand, 1 at x = 1."""
+    for precise in (1e-3, 1e-8, 1e-40):
+        line, point = Curve(1, [0.0, 2.0], [0.0, 2.0], [precise, 1.0]), Curve(2, [1.0], [4.0], [1.0])
+        assert quality([line, point]) == (pytest.approx(9 / (1 + (1 + precise**2) / 4)), 1)
+
+
+@pytest.mark.parametrize(
+    ("curves", "message"),
+    [
+        ([], "a quality is of curves; got none"),
+        ([1.0], "curves must be of type Curve; got a float, 1.0"),
+        ([Curve(1, [0.0], [1e60], [1e-60])], "errors and values from 1e-60 to 1e.60 have no digit in common"),
+    ],
+)
+def test_what_has_no_quality(curves, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        quality(curves)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rescale": 1.0}, "rescale must be a function"),
+        ({"rescale": lambda parameters, curve: curve.x}, "curves must be of type Curve; got an array"),
+        ({"bounds": []}, "bounds must be pairs of numbers, one for each parameter"),
+        ({"bounds": [0.0, 1.0]}, "bounds must be pairs of numbers"),
+        ({"bounds": [(0.0, np.inf)] * 3}, "a pair of increasing numbers, both finite"),
+        ({"nuisances": [3]}, r"nuisances must be places of 3 parameters, from 0; got \[3\]"),
+        ({"starts": 0}, "starts must be a whole number of at least 1; got 0"),
+        ({"seed": -1}, "seed must be a whole number of at least 0; got -1"),
+        ({"least_points": np.nan}, "least_points must be a whole number of at least 1; got a float, nan"),
+    ],
+)
+def test_what_a_collapse_refuses_before_it_searches(change, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        collapse(**{"curves": family(), "rescale": rescale, "bounds": BOUNDS, "starts": 1} | change)

@@ -119,3 +119,37 @@ def test_limit_exponents(activation, aligned, dim):
     error = np.mean(curves, 0)[size - removed]
     slope = np.polyfit(np.log(removed), np.log(error), 1)[0]
     assert slope == pytest.approx(committees.limit_exponent(dim, aligned=aligned), abs=0.25)
+
+
+def test_correlation_in_more_dimensions_than_a_gamma_function_has_digits():
+    """1/pi (1 + 1/(2 d) + ...)."""
+    for dim in (10**6, 10**12, 10**100):
+        assert committees.relu_correlation(dim) == pytest.approx((1 + 0.5 / dim) / np.pi, rel=1e-11)
+
+
+def test_a_relative_error_has_no_unit():
+    first, v = weights(5, 3).astype(float), np.array([1.0, -2.0, 0.5, 1.0, 3.0])
+    expected = committees.pruning_curve(first, "relu", outgoing=v)
+    for factor in (1e-300, 1e300):
+        np.testing.assert_allclose(committees.pruning_curve(first, "relu", outgoing=factor * v), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: committees.kernel(np.eye(3) * [1, np.nan, 1], "erf"), r"first must be finite.*stands at \[0, 1\]"),
+        (lambda: committees.kernel(np.eye(3) * 1e200, "erf"), "the largest weight is 1e.200; squares of more than"),
+        (lambda: committees.kernel(np.ones((0, 3)), "relu"), r"one row of incoming weights .* got shape \(0, 3\)"),
+        (lambda: committees.kernel(np.eye(3), ["relu"]), r"no closed form is known for \['relu'\]"),
+        (lambda: committees.pruning_curve(np.eye(3)[0], "relu"), r"one row of incoming weights .* got shape \(3,\)"),
+        (lambda: committees.pruning_curve(np.zeros((3, 2)), "relu"), "this committee says nothing"),
+        (lambda: committees.pruning_curve(np.ones((2, 2)), "erf", outgoing=[1, -1]), "this committee says nothing"),
+        (lambda: committees.pruning_curve(np.eye(2), "erf", outgoing=[1, np.inf]), "outgoing must be finite"),
+        (lambda: committees.pruning_curve(np.eye(2), "erf", order=[[0, 1]]), "order must be a permutation of 2 nodes"),
+        (lambda: committees.relu_correlation(0), "dim must be a whole number of at least 1; got 0"),
+        (lambda: committees.limit_exponent(2.5, aligned=True), "dim must be a whole number of at least 1; got a float"),
+    ],
+)
+def test_an_impossible_argument_is_named(ask, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        ask()

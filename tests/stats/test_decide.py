@@ -64,3 +64,28 @@ def test_what_is_far_inside_is_shown_for_all():
     found = holm(normal(np.zeros(24), np.full(24, 0.1)), lambda each: inside(each, MARGIN))
     assert found.all()
     assert not holm(normal(np.zeros(24), np.full(24, 0.1)), lambda each: outside(each, MARGIN)).any()
+
+
+def test_of_what_has_no_interval_nothing_is_shown():
+    unknown = Interval(0.0, np.nan, np.nan)
+    assert not inside(unknown, (-np.inf, np.inf))
+    assert not outside(unknown, (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: inside(Interval(0.0, -1.0, 1.0), (1, -1)), r"the lower one first; got a tuple, \(1, -1\)"),
+        (lambda: outside(Interval(0.0, -1.0, 1.0), (np.nan, 1)), "bounds must be two numbers, the lower one first"),
+        (lambda: holm(normal([0.0], [0.1]), lambda each: inside(each, MARGIN), 95), "level must lie between 0 and 1"),
+        (lambda: holm(0.0, lambda each: inside(each, MARGIN)), "at_level must be a function"),
+        (lambda: holm(normal([0.0], [0.1]), MARGIN), "lies must be a function"),
+        (
+            lambda: holm(normal([0.0, 1.0], [0.1, 0.1]), lambda each: True),
+            "lies must give a bool for each of 2 numbers",
+        ),
+    ],
+)
+def test_an_impossible_argument_is_named(ask, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        ask()

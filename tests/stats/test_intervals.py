@@ -10,6 +10,7 @@ from spectral.stats.intervals import (
     by_teacher,
     estimate,
     estimate_pairs,
+    estimate_share,
     geometric_mean,
     jackknife,
     left_out,
@@ -254,7 +255,7 @@ def test_members_become_teachers_and_trials():
     assert by_teacher(values, 1).tolist() == by_teacher(values).tolist() == [[1], [3], [10], [20]]
     assert by_teacher(np.ones((6, 5)), 3).shape == (3, 2, 5)
     assert by_teacher(np.ones((6, 5)), 1).shape == (6, 1, 5)
-    for teachers in (3, 0, -2, 5):
+    for teachers in (3, 5):
         with pytest.raises(ValueError, match=f"4 values cannot be shared out among {teachers} teachers"):
             by_teacher(values, teachers)
     for nothing in ([], 3.0):
@@ -441,5 +442,89 @@ def test_intervals_of_pairs_hold_the_truth():
 
 @pytest.mark.parametrize("matrix", [np.ones((1, 1)), np.ones((2, 3)), [[0, np.nan], [1, 0]]])
 def test_pairs_that_are_none_are_refused(matrix):
-    with pytest.raises(ValueError, match=r"square matrix of two or more units|not finite"):
+    with pytest.raises(ValueError, match=r"square matrix of two or more units|first, nan, stands at \[0, 1\]"):
         estimate_pairs(matrix)
+
+
+THREE = np.array([[1.0], [2.0], [6.0]])
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: estimate([1, 2, 3], 95), r"values must have shape \(T, K, ...\).*got \(3,\). Of one value for each"),
+        (lambda: estimate(THREE, 95), "statistic must be a function, .*; got a int, 95"),
+        (lambda: estimate(THREE, level="0.95"), "level must lie between 0 and 1, as 0.95; got a str, '0.95'"),
+        (lambda: estimate(THREE, level=True), "level must lie between 0 and 1, as 0.95; got a bool, True"),
+        (lambda: estimate(np.ones((0, 1))), r"one or more; got \(0, 1\)"),
+        (lambda: estimate(np.ones((3, 0))), r"one or more; got \(3, 0\)"),
+        (lambda: estimate(None), "values must be real numbers, in rows of one length; got a NoneType, None"),
+        (lambda: estimate([["a"], ["b"], ["c"]]), "values must be real numbers"),
+        (lambda: estimate([[1], [2, 3], [4]]), "values must be real numbers, in rows of one length"),
+        (lambda: estimate(THREE + 1j), r"values must be real numbers.*an array of shape \(3, 1\) and type complex128"),
+        (lambda: estimate([[1], [np.inf], [2]]), r"or NaN for what could.*the first, inf, stands at \[1, 0\]"),
+        (lambda: estimate(THREE, lambda values: None), "what the statistic gives must be real numbers"),
+        (lambda: estimate(THREE, lambda values: values[:, 0]), r"one shape.*\(3,\) of all 3 and \(2,\) without"),
+        (lambda: spread(1.0, np.ones((3, 2))), r"left must be of shape \(T, \*\(\)\).*got \(3, 2\)"),
+        (lambda: spread(1.0, np.ones(3), trials=0), "trials must be a whole number of at least 1; got 0"),
+        (lambda: by_teacher([1, 2, 3, 4], 2.0), "teachers must be a whole number of at least 1; got a float, 2.0"),
+        (lambda: by_teacher([1, 2, 3, 4], 0), "teachers must be a whole number of at least 1; got 0"),
+        (lambda: by_teacher(["a", "b"]), "values must be real numbers"),
+        (lambda: share(THREE / 6, of=0), "of must be a whole number of at least 1; got 0"),
+        (lambda: share(THREE / 6, of=2.5), "of must be a whole number of at least 1; got a float, 2.5"),
+        (lambda: share(np.ones((3, 0))), "shares must be numbers from 0 to 1, one for each member"),
+        (lambda: mean([1.0, 2.0]), r"values must have shape \(T, K, ...\)"),
+        (lambda: geometric_mean(-THREE), "a geometric mean is of numbers that are not negative; the least is -6"),
+        (lambda: ratio_of_means(THREE), r"a ratio is of two values, \(T, K, 2\); got shape \(3, 1\)"),
+        (
+            lambda: slope_weights([1.0, NAN]),
+            r"x must be finite: 1 of 2 numbers are not; the first, nan, stands at \[1\]",
+        ),
+        (lambda: slope_weights(np.eye(2)), "a slope needs two different points, in one row"),
+        (lambda: slope_weights([]), "a slope needs two different points, in one row"),
+        (lambda: Interval(1.0, 0.0, 2.0).scaled(-1), "factor must be a finite number above 0; got -1"),
+        (
+            lambda: f"{Interval(np.ones(3), np.ones(3), np.ones(3)):.1f}",
+            r"an array of \(3,\) values; write one of them",
+        ),
+        (lambda: stack([Interval(1.0, 0.0, 2.0), jackknife(np.ones((3, 1, 2)))]), r"one shape; got \[\(\), \(2,\)\]"),
+    ],
+)
+def test_an_impossible_argument_is_named(ask, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        ask()
+
+
+def test_lists_are_as_good_as_arrays():
+    assert estimate(THREE.tolist()) == estimate(THREE)
+    assert estimate_share([[1.0], [0.0]]).value == 0.5
+    assert geometric_mean([[0.0], [2.0]]) == 0
+
+
+@pytest.mark.parametrize("of", [estimate, estimate_share])
+@pytest.mark.parametrize("units", [1, 2])
+def test_of_one_teacher_nothing_is_said_of_others(of, units):
+    """No bounds, rather than bounds without a width: neither in words, nor inside or outside of anything."""
+    found = of(np.ones((units, 1)))
+    assert (found.value, f"{found:.1f}") == (1.0, "1.0")
+    assert np.isnan([found.low, found.high]).all()
+    with pytest.raises(Refused, match=f"or more; got {units}"):
+        spread(1.0, np.ones(units))
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-160, 1e160, 1e300])
+def test_an_interval_has_no_unit(factor):
+    """Neither do its bounds fall together where squares vanish, nor are they infinite where squares are."""
+    found, expected = jackknife(factor * THREE), jackknife(THREE)
+    assert bounds(found) == pytest.approx([factor * end for end in bounds(expected)], rel=1e-12)
+    assert factor * slope_weights(factor * THREE[:, 0]) == pytest.approx(slope_weights(THREE[:, 0]), rel=1e-12)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_what_is_infinite_has_no_interval(log):
+    """A statistic of all units, or of those left: as a quality of curves that nowhere overlap."""
+    found = jackknife(THREE, lambda values: [np.inf, 1.0 if len(values) == 3 else np.inf, values.mean()], log=log)
+    assert found.value.tolist() == [np.inf, 1, 3]
+    assert np.isnan([found.low[:2], found.high[:2]]).all()
+    assert bounds(found[2]) == pytest.approx(bounds(jackknife(THREE, log=log)))
+    assert jackknife([[1e-300], [1.0], [1e300]], geometric_mean, log=True).high == np.inf
