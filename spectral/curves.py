@@ -10,9 +10,12 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from spectral.checks import check_count, check_finite, check_number, check_tensor
 from spectral.prune import cut_nodes
-from spectral.students import Student
+from spectral.students import Student, check_patterns
 from spectral.tasks import Patterns
+
+_PLACE = " (member, nodes kept): did the training diverge?"
 
 
 def growth(sweep: Tensor) -> Tensor:
@@ -29,12 +32,17 @@ def growth(sweep: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If `sweep` has not two axes, or no member; if an error is not finite, or one without any node, E[y^2], is not
-        above zero.
+        If `sweep` has not two axes, or no member; if an error is not finite or negative, or one without any node,
+        E[y^2], is not above zero.
+    TypeError
+        If `sweep` is no tensor of real numbers.
     """
+    check_tensor(sweep, "sweep")
     if sweep.ndim != 2 or sweep.shape[0] < 1 or sweep.shape[1] < 2:
         raise ValueError(f"sweep must be of shape (E, h + 1), the error with 0 to h nodes; got {tuple(sweep.shape)}")
-    check_finite(sweep, "sweep")
+    check_finite(sweep, "sweep", _PLACE)
+    if (sweep < 0).any():
+        raise ValueError(f"sweep must hold errors, which are not negative; the least is {sweep.min().item()}")
     if not (sweep[:, 0] > 0).all():
         raise ValueError("the error without any node, E[y^2], must be above zero: a teacher that says nothing else")
     return (sweep - sweep[:, -1:]) / sweep[:, :1]
@@ -65,25 +73,16 @@ def onset(sweep: Tensor, tolerance: float = 0.001) -> Tensor:
 def crossing(grown: Tensor, tolerance: float) -> Tensor:
     """The same of what is a growth already, (..., h + 1) to (...); errors of both kinds as in `onset` and `growth`."""
     check_tolerance(tolerance)
-    check_finite(grown, "grown")
+    check_tensor(grown, "grown")
+    if grown.ndim == 0 or not grown.shape[-1]:
+        raise ValueError(f"grown must be of shape (..., h + 1), with 0 to h nodes; got {tuple(grown.shape)}")
+    check_finite(grown, "grown", _PLACE)
     return ((grown >= tolerance) * torch.arange(1, grown.shape[-1] + 1, device=grown.device)).amax(-1)
 
 
-def check_finite(values: Tensor, name: str) -> None:
-    """Raise ValueError, with its first place, if a value is not finite: a comparison would take NaN for no growth."""
-    wrong = (~torch.isfinite(values)).nonzero()
-    if len(wrong):
-        place = tuple(wrong[0].tolist())
-        raise ValueError(
-            f"{name} must be finite; {len(wrong)} of {values.numel()} values are not, the first {values[place].item()} "
-            f"at {place} (member, nodes kept): did the training diverge?"
-        )
-
-
 def check_tolerance(tolerance: float) -> None:
-    """Raise ValueError unless `tolerance` is a finite number above zero."""
-    if not 0 < tolerance < float("inf"):
-        raise ValueError(f"tolerance must be a part of E[y^2] above 0, not {tolerance}")
+    """Raise TypeError or ValueError unless `tolerance` is a finite number above zero."""
+    check_number(tolerance, "tolerance", "be a part of E[y^2] above 0", lambda value: 0 < value < float("inf"))
 
 
 @torch.no_grad()
@@ -95,18 +94,24 @@ def prune_sweep(student: Student, patterns: Patterns, order: Tensor, chunk: int 
     the patterns serves all n, since removing a node takes one term from the second layer's sum; nodes that have died
     cost nothing.
 
-    `chunk` bounds the hidden activations held at once (numbers, not bytes).
+    `chunk` bounds the hidden activations held at once (numbers, not bytes). Errors of a member that has
+    diverged are NaN.
 
     Raises
     ------
     ValueError
-        If `order` is not a permutation of the nodes for every member, or `patterns` do not fit.
+        If `order` is not a permutation of the nodes for every member, `patterns` do not fit, or `chunk` is below 1.
+    TypeError
+        If `order` or `patterns` are of a wrong type.
     """
+    check_tensor(order, "order")
+    check_count(chunk, "chunk")
     members, h = student.members, student.student_hidden
     every = torch.arange(h, device=order.device).expand(members, h)
-    if order.shape != every.shape or not torch.equal(order.sort(-1).values, every):
+    if order.is_floating_point() or order.shape != every.shape or not torch.equal(order.sort(-1).values, every):
         raise ValueError(f"order must hold a permutation of {h} nodes for each of {members} members")
-    _check_patterns(student, patterns)
+    check_patterns(student, patterns)
+    order = order.long()
     alive = _connected(student).gather(1, order)
     student = _of_nodes(student, order.gather(1, _first(alive)))
     members, h = student.members, student.student_hidden
@@ -128,14 +133,15 @@ def prune_sweep(student: Student, patterns: Patterns, order: Tensor, chunk: int 
 def errors_without(student: Student, patterns: Patterns, chunk: int = 1 << 20) -> Tensor:
     """Mean squared error without each node in turn, all others kept, shape (E, h).
 
-    `chunk` bounds the numbers held at once.
+    `chunk` bounds the numbers held at once. Errors of a member that has diverged are NaN.
 
     Raises
     ------
-    ValueError
-        If `patterns` do not fit.
+    ValueError, TypeError
+        If `patterns` do not fit, or `chunk` is below 1.
     """
-    _check_patterns(student, patterns)
+    check_patterns(student, patterns)
+    check_count(chunk, "chunk")
     weight = student.second.weight  # (E, m, h)
     squares = patterns.y.new_zeros(student.members, student.student_hidden)
     size = max(1, chunk // weight.numel())
@@ -160,16 +166,19 @@ def greedy_order(student: Student, patterns: Patterns, chunk: int = 1 << 20) -> 
 
     Raises
     ------
-    ValueError
-        If `patterns` do not fit.
+    ValueError, TypeError
+        If `patterns` do not fit, or `chunk` is below 1; if an error is not finite, with its place: a student that has
+        diverged has no order.
     """
-    _check_patterns(student, patterns)
+    check_patterns(student, patterns)
+    check_count(chunk, "chunk")
     alive = _connected(student)
     order = torch.argsort(~alive, dim=-1, stable=True)
     left = _first(alive)  # (E, k), the nodes that are left
     student, alive = _of_nodes(student, left), alive.gather(1, left)
     for k in range(left.shape[1], 0, -1):
         errors = errors_without(student, patterns, chunk).masked_fill_(~alive, -1)
+        check_finite(errors, "errors without a node", " (member, node): did the training diverge?")
         gone = errors.argmin(-1, keepdim=True)
         order[:, k - 1 : k] = left.gather(1, gone)
         rest = torch.arange(k - 1, device=gone.device)
@@ -195,12 +204,3 @@ def _of_nodes(student: Student, order: Tensor) -> Student:
     student = copy.deepcopy(student)
     cut_nodes(student, order)
     return student
-
-
-def _check_patterns(student: Student, patterns: Patterns) -> None:
-    x, y, members = patterns.x, patterns.y, student.members
-    if x.shape != (members, y.shape[-1], student.first.in_features) or y.shape[0] != members or y.shape[-1] == 0:
-        raise ValueError(
-            f"patterns must have shapes ({members}, P, {student.first.in_features}) and ({members}, P), P at least 1; "
-            f"got {tuple(x.shape)} and {tuple(y.shape)}"
-        )

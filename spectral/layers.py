@@ -32,6 +32,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Generator, Tensor, nn
 
+from spectral.checks import check_count
 from spectral.streams import glorot_uniform
 
 
@@ -126,10 +127,8 @@ class SpectralLinear(CheckedModule):
         super().__init__()
         counts = {"in_features": in_features, "out_features": out_features, "members": members}
         for name, value in counts.items():
-            if value is None and name == "members":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+            if value is not None or name != "members":
+                check_count(value, name)
         if not isinstance(bias, bool):
             raise ValueError(f"bias must be True or False, not {bias!r}; members are given by name, as members=3")
         self.in_features, self.out_features, self.members = in_features, out_features, members
@@ -189,7 +188,12 @@ class SpectralLinear(CheckedModule):
 
     @torch.no_grad()
     def weight_backward(self, grad: Tensor) -> None:
-        """Set the gradients of the trained factors from the weight's, `grad` (..., O, I), by the chain rule."""
+        """Set the gradients of the trained factors from the weight's, `grad` (..., O, I), by the chain rule.
+
+        Raises ValueError if `grad` has another shape.
+        """
+        if grad.shape != self.phi.shape:
+            raise ValueError(f"grad must have the weight's shape, {tuple(self.phi.shape)}; got {tuple(grad.shape)}")
         if self.lam_out.requires_grad or self.lam_in.requires_grad:
             shared = grad * self.phi
             if self.lam_out.requires_grad:
@@ -276,7 +280,7 @@ class SpectralLinear(CheckedModule):
         if self.members is None and member is not None:
             raise ValueError(f"this layer has no members; to_linear got member={member}")
         if self.members is not None:
-            if member is None or not 0 <= member < self.members:
+            if not isinstance(member, int) or isinstance(member, bool) or not 0 <= member < self.members:
                 raise ValueError(f"to_linear needs a member from 0 to {self.members - 1}; got {member}")
             weight, bias = weight[member], None if bias is None else bias[member]
         linear: nn.Linear = nn.utils.skip_init(

@@ -21,6 +21,7 @@ import math
 import torch
 from torch import Tensor
 
+from spectral.checks import check_count, check_number, check_strength
 from spectral.layers import SpectralLinear
 
 
@@ -29,27 +30,45 @@ def split_l2(layer: SpectralLinear, l2_phi: float, l2_lam: float) -> Tensor:
 
     A frozen factor is a constant of the objective and left out: a direct layer is penalised by `l2_phi` alone, and
     the paper's spectral layer, whose lam_in is frozen at zero, by the first two terms.
+
+    Raises
+    ------
+    TypeError
+        If the layer is not spectral.
+    ValueError
+        If a strength is negative or not finite.
     """
+    factors = penalised(layer, l2_phi, l2_lam)
     total = layer.phi.new_zeros(layer.phi.shape[:-2])
-    for factor, strength in penalised(layer, l2_phi, l2_lam):
+    for factor, strength in factors:
         lead = total.ndim
         total = total + strength * factor.square().flatten(lead).sum(-1)
     return total
 
 
 def penalised(layer: SpectralLinear, l2_phi: float, l2_lam: float) -> list[tuple[Tensor, float]]:
-    """The factors of `layer` that `split_l2` acts on, each with its strength."""
+    """The factors of `layer` that `split_l2` acts on, each with its strength; errors as there."""
+    if not isinstance(layer, SpectralLinear):
+        raise TypeError(f"the split penalty is of a SpectralLinear; got a {type(layer).__name__}")
+    check_strength(l2_phi, "l2_phi")
+    check_strength(l2_lam, "l2_lam")
     factors = [(layer.phi, l2_phi), (layer.lam_out, l2_lam), (layer.lam_in, l2_lam)]
     return [(factor, strength) for factor, strength in factors if factor.requires_grad]
 
 
 def group_lasso(layer: SpectralLinear, strength: float) -> Tensor:
-    """``strength * sum_i |w_i|`` over the rows of the layer's weight."""
+    """``strength * sum_i |w_i|`` over the rows of the layer's weight; ValueError if it is negative or not finite."""
+    check_strength(strength, "strength")
     return strength * layer.weight.norm(dim=-1).sum(-1)
 
 
 def balanced_strength(l2_phi: float, l2_lam: float) -> float:
-    """``2 sqrt(l2_phi l2_lam)``: the group lasso that the split penalty amounts to at the best balance."""
+    """``2 sqrt(l2_phi l2_lam)``: the group lasso that the split penalty amounts to at the best balance.
+
+    Raises ValueError if one is negative or not finite.
+    """
+    check_strength(l2_phi, "l2_phi")
+    check_strength(l2_lam, "l2_lam")
     return 2 * math.sqrt(l2_phi * l2_lam)
 
 
@@ -59,8 +78,9 @@ def soften(values: Tensor, metric: Tensor, strength: float) -> None:
 
     Replaces each number w by the u that minimises :math:`s |u| + \tfrac12 q (u - w)^2`: w moved towards zero by
     :math:`s/q`, and not beyond (soft thresholding). `values`, w, and `metric`, q, have one shape; q and `strength`, s,
-    are positive.
+    are positive. ValueError if shapes differ, or the strength is not above 0; NaN stays NaN.
     """
+    _check_step(values, metric, strength)
     values.copy_(values.sign() * (values.abs() - strength / metric).clamp_min(0))
 
 
@@ -74,8 +94,11 @@ def shrink_rows(rows: Tensor, metric: Tensor, strength: float, iterations: int =
     gradient methods for structured neural networks*, 2021). Newton's method on the inverse of that norm finds it: the
     first iteration is exact where q is the same for the whole row, and every further one squares the error.
 
-    Shapes: `rows`, w, and `metric`, q, (..., O, I), q positive; `strength`, s, positive.
+    Shapes: `rows`, w, and `metric`, q, (..., O, I), q positive; `strength`, s, positive. ValueError if shapes differ,
+    or the strength is not above 0; a row with a NaN keeps it.
     """
+    _check_step(rows, metric, strength)
+    check_count(iterations, "iterations")
     q, qw = metric, metric * rows
     norm = qw.norm(dim=-1, keepdim=True)
     rho = torch.zeros_like(norm)
@@ -84,4 +107,11 @@ def shrink_rows(rows: Tensor, metric: Tensor, strength: float, iterations: int =
         size = ratio.norm(dim=-1, keepdim=True)
         slope = (ratio.square() * q / (q * rho + strength)).sum(-1, keepdim=True) / size.pow(3)  # of 1 / size
         rho = (rho + (1 - 1 / size) / slope).nan_to_num_(0).clamp_min_(0)
-    rows.copy_(torch.where(norm > strength, qw * rho / (q * rho + strength), 0))
+    # NaN is not above the strength, but no reason for a zero: it would hide that a training has diverged.
+    rows.copy_(torch.where(norm <= strength, 0, qw * rho / (q * rho + strength)))
+
+
+def _check_step(values: Tensor, metric: Tensor, strength: float) -> None:
+    if values.shape != metric.shape:
+        raise ValueError(f"values and metric must have one shape; got {tuple(values.shape)}, {tuple(metric.shape)}")
+    check_number(strength, "strength", "be a finite number above 0", lambda value: 0 < value < math.inf)

@@ -29,6 +29,7 @@ from typing import Literal, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from spectral.checks import check_bool, check_finite, check_tensor
 from spectral.layers import SpectralLinear
 from spectral.students import Student
 
@@ -59,11 +60,15 @@ def node_scores(model: Student | Pair, kind: ScoreKind = "incoming") -> Tensor:
     Raises
     ------
     ValueError
-        If `kind` is unknown, or "eigenvalue" is asked of a layer that has none; if a layer is not linear.
+        If `kind` is unknown, or "eigenvalue" is asked of a layer that has none; if a layer is not linear, or the second
+        does not read the first.
+    TypeError
+        If `model` is no pair.
     """
-    first, second = model.first, model.second
+    first, second = _layers(model)
     for layer in (first, second):
         _check_linear(layer)
+    _check_reads(first, second)
     if kind == "incoming":
         return first.weight.norm(dim=-1)
     if kind == "eigenvalue":
@@ -90,6 +95,23 @@ def check_layer(layer: nn.Module) -> None:
         )
 
 
+def _layers(model: Student | Pair) -> tuple[Layer, Layer]:
+    if not isinstance(model, Student | Pair):
+        raise TypeError(f"a model must be a Student, or a Pair(first, second) of layers; got a {type(model).__name__}")
+    return model.first, model.second
+
+
+def _check_reads(first: Layer, second: Layer) -> None:
+    """Raise ValueError unless the second layer reads the nodes of the first, members and all."""
+    if second.in_features != first.out_features:
+        raise ValueError(f"the second layer reads {second.in_features} nodes, the first has {first.out_features}")
+    shapes = [tuple((one.phi if isinstance(one, SpectralLinear) else one.weight).shape) for one in (first, second)]
+    if shapes[0][:-2] != shapes[1][:-2]:
+        raise ValueError(
+            f"both layers of a pair must have the same members; their weights have shapes {shapes[0]} and {shapes[1]}"
+        )
+
+
 def _check_linear(layer: nn.Module) -> None:
     if not isinstance(layer, SpectralLinear | nn.Linear):
         raise ValueError(f"a {type(layer).__name__} has no nodes that could be pruned here; give linear layers")
@@ -97,7 +119,7 @@ def _check_linear(layer: nn.Module) -> None:
 
 def _check_model(model: Student | Pair) -> None:
     """Raise ValueError unless both layers can be cut, each by itself."""
-    for layer in (model.first, model.second):
+    for layer in _layers(model):
         check_layer(layer)
     shared = {id(parameter) for parameter in model.first.parameters()} & {id(p) for p in model.second.parameters()}
     if shared:
@@ -111,7 +133,10 @@ def rank(scores: Tensor) -> Tensor:
     ------
     ValueError
         If a score is not a number.
+    TypeError
+        If scores are no tensor of real numbers.
     """
+    check_tensor(scores, "scores")
     if torch.isnan(scores).any():
         raise ValueError("scores hold NaN; nodes cannot be ranked")
     return torch.argsort(scores, dim=-1, descending=True, stable=True)
@@ -133,10 +158,10 @@ def mask(model: Model, keep: Tensor, *, answers: Tensor | None = None) -> Model:
     _check_keep(model, keep)
     result = copy.deepcopy(model)
     if answers is not None:
-        if answers.shape != keep.shape or not torch.isfinite(answers).all():
-            raise ValueError(
-                f"answers must be finite, of the shape of keep, {tuple(keep.shape)}; got {tuple(answers.shape)}"
-            )
+        check_tensor(answers, "answers")
+        check_finite(answers, "answers")
+        if answers.shape != keep.shape:
+            raise ValueError(f"answers must be of the shape of keep, {tuple(keep.shape)}; got {tuple(answers.shape)}")
         if result.second.bias is None:
             raise ValueError("the second layer has no bias to take answers; make the pair's second layer with one")
         result.second.bias.add_((result.second.weight * answers.masked_fill(keep, 0.0).unsqueeze(-2)).sum(-1))
@@ -173,18 +198,8 @@ def compact(model: Model, keep: Tensor, *, answers: Tensor | None = None) -> tup
 
 def _check_keep(model: Student | Pair, keep: Tensor) -> None:
     _check_model(model)
-    shape = tuple(model.first.weight.shape[:-1])
-    if keep.dtype != torch.bool or tuple(keep.shape) != shape:
-        raise ValueError(f"keep must be a bool tensor of shape {shape}; got {keep.dtype} of shape {tuple(keep.shape)}")
-    if model.second.in_features != model.first.out_features:
-        raise ValueError(
-            f"the second layer reads {model.second.in_features} nodes, the first has {model.first.out_features}"
-        )
-    if model.first.weight.shape[:-2] != model.second.weight.shape[:-2]:
-        raise ValueError(
-            f"both layers of a pair must have the same members; their weights have shapes "
-            f"{tuple(model.first.weight.shape)} and {tuple(model.second.weight.shape)}"
-        )
+    check_bool(keep, "keep", tuple(model.first.weight.shape[:-1]))
+    _check_reads(model.first, model.second)
     if not keep.any(-1).all():
         raise ValueError("this would remove the last node of a member, and leave no network; keep at least one")
 
@@ -210,7 +225,11 @@ def take_nodes(values: Tensor, axis: int, order: Tensor) -> Tensor:
 
 @torch.no_grad()
 def cut_nodes(model: Student | Pair, order: Tensor) -> None:
-    """Keep only the nodes of `order` in `model`, in place."""
+    """Keep only the nodes of `order` (E, h') or (h',) in `model`, in place; ValueError if there are no such nodes."""
+    nodes = _layers(model)[0].out_features
+    check_tensor(order, "order")
+    if order.is_floating_point() or (order.numel() and (order.min() < 0 or order.max() >= nodes)):
+        raise ValueError(f"order must hold nodes from 0 to {nodes - 1}, whole numbers; got {order}")
     for parameter, axis in node_tensors(model):
         parameter.data = take_nodes(parameter.detach(), axis, order)
         parameter.grad = None

@@ -21,8 +21,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from spectral.activations import activation as lookup
+from spectral.checks import check_tensor
 from spectral.layers import CheckedModule, SpectralLinear
-from spectral.tasks import Teacher
+from spectral.tasks import Patterns, Teacher
 
 Parametrization = Literal["spectral", "direct"]
 
@@ -116,7 +117,9 @@ class Student(CheckedModule):
         return self.first.out_features
 
     def member(self, index: int) -> Student:
-        """A student of its own with a copy of one member's numbers."""
+        """A student of its own with a copy of one member's numbers; raises ValueError if there is no such member."""
+        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < self.members:
+            raise ValueError(f"index must be a member from 0 to {self.members - 1}, not {index!r}")
         own = {
             id(whole): nn.Parameter(whole.detach()[index : index + 1].clone(), whole.requires_grad)
             for whole in self.parameters()
@@ -140,6 +143,25 @@ class Student(CheckedModule):
     def extra_repr(self) -> str:
         """The line that `print(student)` shows."""
         return f"activation={self.activation}"
+
+
+def check_patterns(student: Student, patterns: Patterns) -> None:
+    """Raise ValueError or TypeError unless patterns are one or more for each member, of the student's inputs and type.
+
+    Whether they are finite is not looked at: what is not, is seen in what the student makes of it.
+    """
+    x, y, members = patterns.x, patterns.y, student.members
+    for name, values in (("x", x), ("y", y)):
+        check_tensor(values, f"patterns.{name}")
+    if y.ndim != 2 or not y.numel() or x.shape != (*y.shape, student.first.in_features) or len(y) != members:
+        raise ValueError(
+            f"patterns must have shapes ({members}, P, {student.first.in_features}) and ({members}, P), P at least 1; "
+            f"got {tuple(x.shape)} and {tuple(y.shape)}"
+        )
+    if x.dtype != student.first.phi.dtype or not y.is_floating_point():
+        raise TypeError(
+            f"patterns must be of the student's type, {student.first.phi.dtype}; got {x.dtype} and {y.dtype}"
+        )
 
 
 @torch.no_grad()

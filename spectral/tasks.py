@@ -38,6 +38,7 @@ patterns from its bottom, validation patterns above those.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -46,6 +47,7 @@ import torch
 from torch import Tensor
 
 from spectral.activations import activation as lookup
+from spectral.checks import check_count, check_number, check_tensor
 from spectral.streams import Member, Purpose, glorot_uniform, member_streams, standard_normal, symmetric_uniform
 
 TeacherKind = Literal["two-layer", "committee", "linear"]
@@ -70,11 +72,27 @@ class Teacher:
         Weights of the second layer, shape (E, m, h_T); None for a teacher with one layer.
     activation:
         Name of the activation; "identity" for a linear teacher.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together, or there is no such activation.
     """
 
     first: Tensor
     second: Tensor | None
     activation: str
+
+    def __post_init__(self) -> None:
+        check_tensor(self.first, "first")
+        lookup(self.activation)
+        if self.first.ndim != 3 or not self.first.numel():
+            raise ValueError(f"first must have shape (E, h_T, d), all at least 1; got {tuple(self.first.shape)}")
+        members, nodes, _ = self.first.shape
+        if self.second is not None and (
+            self.second.ndim != 3 or not self.second.numel() or self.second.shape[::2] != (members, nodes)
+        ):
+            raise ValueError(f"second must have shape ({members}, m, {nodes}); got {tuple(self.second.shape)}")
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
@@ -83,10 +101,15 @@ class Teacher:
         Raises
         ------
         ValueError
-            If the inputs' width is not d.
+            If the inputs' width is not d, or they are of another number of teachers.
         """
-        if x.shape[-1] != self.first.shape[-1]:
-            raise ValueError(f"the teacher takes inputs of width {self.first.shape[-1]}; got shape {tuple(x.shape)}")
+        check_tensor(x, "x")
+        members, _, d = self.first.shape
+        if x.ndim not in (2, 3) or x.shape[-1] != d or x.shape[:-2] not in ((), (members,)):
+            raise ValueError(
+                f"the teacher takes inputs of width {d}, in shape ({members}, P, {d}) or (P, {d}); got shape "
+                f"{tuple(x.shape)}"
+            )
         apply = lookup(self.activation).apply
         hidden = apply(x @ self.first.mT)  # (E, P, d) -> (E, P, h_T)
         if self.second is None:
@@ -137,11 +160,20 @@ def make_teacher(
     Raises
     ------
     ValueError
-        If `kind` or `activation` is unknown.
+        If `kind` or `activation` is unknown; if there is no member, or a size is not a whole number of at least 1; if
+        the type is none of floating point.
     """
     if kind not in get_args(TeacherKind):
         raise ValueError(f"unknown teacher {kind!r}; choose one of {', '.join(get_args(TeacherKind))}")
     lookup(activation)
+    check_count(input_dim, "input_dim")
+    check_count(teacher_hidden, "teacher_hidden")
+    if kind == "two-layer":
+        check_count(teacher_second, "teacher_second")
+    if not members:
+        raise ValueError("there must be a member, whose teacher is made; got none")
+    if dtype is not None and not dtype.is_floating_point:
+        raise ValueError(f"dtype must be of floating point: weights are fractions; got {dtype}")
     generators = member_streams(members, "teacher")
     first = glorot_uniform((teacher_hidden, input_dim), generators, dtype)
     second = glorot_uniform((teacher_second, teacher_hidden), generators, dtype) if kind == "two-layer" else None
@@ -154,10 +186,12 @@ def check_inputs(inputs: str, dim: int, patterns: int) -> None:
     Raises
     ------
     ValueError
-        If the kind is unknown, or digits are asked for that there are not.
+        If the kind is unknown, a number is below 1, or digits are asked for that there are not.
     """
     if inputs not in get_args(InputKind):
         raise ValueError(f"unknown inputs {inputs!r}; choose one of {', '.join(get_args(InputKind))}")
+    check_count(dim, "dim")
+    check_count(patterns, "patterns")
     if inputs == "digits" and patterns > DIGITS:
         raise ValueError(
             f"there are {DIGITS:,} digits for training, validation and test together; {patterns:,} patterns were "
@@ -185,11 +219,18 @@ def make_task(
     Raises
     ------
     ValueError
-        If `inputs` is unknown, or has not as many patterns or dimensions; see `check_inputs`.
+        If `inputs` is unknown, or has not as many patterns or dimensions; see `check_inputs`. If there are not as many
+        members as teachers, a number of patterns is negative, or `label_noise` is negative or not finite.
     ImportError
         If digits are asked for where scikit-learn is not installed.
     """
     dim, dtype = teacher.first.shape[-1], teacher.first.dtype
+    if len(members) != len(teacher.first):
+        raise ValueError(f"there must be a member for each teacher; got {len(members)} for {len(teacher.first)}")
+    numbers = (("train", train_patterns), ("validation", validation_patterns), ("test", test_patterns))
+    for name, number in numbers:
+        check_count(number, f"{name}_patterns", 0)
+    check_number(label_noise, "label_noise", "be a finite number of at least 0", lambda value: 0 <= value < math.inf)
     check_inputs(inputs, dim, train_patterns + validation_patterns + test_patterns)
     counts: dict[Purpose, int] = {"train": train_patterns, "validation": validation_patterns, "test": test_patterns}
     if inputs == "digits":

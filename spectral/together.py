@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spectral.measures import similarity, survivors
+from spectral.checks import check_count, check_finite, check_number, check_tensor
+from spectral.measures import directions, similarity, survivors
 
 ALIKE = 0.98
 """Cosine from which on two directions count as one; an angle of eleven degrees."""
@@ -74,15 +75,17 @@ def recurring(
     Raises
     ------
     ValueError
-        If there are fewer than two students, shapes do not fit, or a number is impossible.
+        If there are fewer than two students, shapes do not fit, or a number is impossible; if a survivor's weights are
+        not finite, or all zero: it has no direction.
+    TypeError
+        If `first` or `product` is no tensor of real numbers.
     """
     from scipy.cluster.hierarchy import fcluster, linkage  # here, since layers and pruning need no scipy
 
     alive = _survivors(first, product, cosine, threshold)
-    if not 0 < share <= 1:
-        raise ValueError(f"share must be a part above 0 and at most 1, not {share}")
+    check_number(share, "share", "be a part above 0 and at most 1", lambda value: 0 < value <= 1)
     students, nodes = torch.nonzero(alive, as_tuple=True)
-    unit = torch.nn.functional.normalize(first[students, nodes].cpu().double(), dim=-1)
+    unit = directions(first[students, nodes])
     scores = product[students, nodes].cpu().double()
     cosines = unit @ unit.mT if signed else (unit @ unit.mT).abs()
     if len(unit) == 1:
@@ -91,7 +94,7 @@ def recurring(
         upper = torch.triu_indices(len(unit), len(unit), 1)
         distances = (1 - cosines[upper[0], upper[1]]).clamp_min(0).numpy()
         labels = torch.from_numpy(fcluster(linkage(distances, "average"), 1 - cosine, "distance").astype("int64"))
-    directions, strengths = [], []
+    means, strengths = [], []
     for label in labels.unique():
         chosen = labels == label
         if len(students[chosen].unique()) < share * len(first) - 1e-9:
@@ -99,13 +102,13 @@ def recurring(
         own, weights = unit[chosen], scores[chosen]
         if not signed:
             own = own * torch.where(own @ own[weights.argmax()] < 0, -1.0, 1.0).unsqueeze(-1)
-        directions.append(torch.nn.functional.normalize(weights @ own, dim=-1))
+        means.append(torch.nn.functional.normalize(weights @ own, dim=-1))
         strengths.append(weights.sum() / len(first))
-    if not directions:
+    if not means:
         return Recurring(unit.new_zeros(0, first.shape[-1]), unit.new_zeros(0))
     strength = torch.stack(strengths)
     order = strength.argsort(descending=True)
-    return Recurring(torch.stack(directions)[order], strength[order])
+    return Recurring(torch.stack(means)[order], strength[order])
 
 
 @torch.no_grad()
@@ -158,10 +161,11 @@ def chance(d: int, nodes: int, cosine: float = ALIKE, *, signed: bool = True) ->
     Raises
     ------
     ValueError
-        If d or `nodes` is below 1, or the cosine does not lie in [0, 1].
+        If d or `nodes` is not a whole number of at least 1, or the cosine does not lie in [0, 1].
     """
-    if d < 1 or nodes < 1 or not 0 <= cosine <= 1:
-        raise ValueError(f"d and nodes must be at least 1, the cosine in [0, 1]; got {d}, {nodes}, {cosine}")
+    check_count(d, "d")
+    check_count(nodes, "nodes")
+    check_number(cosine, "cosine", "lie from 0 to 1", lambda value: 0 <= value <= 1)
     from scipy.special import betainc
 
     cap = 0.5 if d == 1 else 0.5 * float(betainc((d - 1) / 2, 0.5, 1 - cosine**2))
@@ -171,6 +175,8 @@ def chance(d: int, nodes: int, cosine: float = ALIKE, *, signed: bool = True) ->
 
 def _survivors(first: Tensor, product: Tensor, cosine: float, threshold: float) -> Tensor:
     """Which nodes are asked, bool (K, h_S)."""
+    check_tensor(first, "first")
+    check_tensor(product, "product")
     if first.ndim != 3 or product.shape != first.shape[:2]:
         raise ValueError(
             f"first and product must have shapes (K, h_S, d) and (K, h_S); got {tuple(first.shape)} and "
@@ -178,9 +184,13 @@ def _survivors(first: Tensor, product: Tensor, cosine: float, threshold: float) 
         )
     if len(first) < 2:
         raise ValueError("one student cannot be compared with itself; give two or more")
-    if not 0 < cosine < 1:
-        raise ValueError(f"cosine must lie between 0 and 1 (both excluded), not {cosine}")
+    check_number(cosine, "cosine", "lie between 0 and 1 (both excluded)", lambda value: 0 < value < 1)
     alive = survivors(product, threshold)
     if not alive.any(-1).all():
         raise ValueError("a student has no node that says anything: all of its scores are zero")
+    asked = first.detach().masked_fill(~alive.to(first.device).unsqueeze(-1), 0)
+    check_finite(asked, "first", " (student, node, input)")
+    silent = (alive & asked.eq(0).all(-1).to(alive.device)).nonzero()
+    if len(silent):
+        raise ValueError(f"a node with a score but no incoming weights has no direction: {tuple(silent[0].tolist())}")
     return alive

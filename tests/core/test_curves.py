@@ -199,3 +199,36 @@ def test_what_is_not_finite_is_refused_where_it_stands(measure, value):
 def test_an_empty_sweep_is_refused():
     with pytest.raises(ValueError, match="must be of shape"):
         growth(torch.zeros(0, 4))
+
+
+def test_what_has_diverged_has_no_order(toy):
+    """Its errors are NaN, and seen; an order would be one of numbers all the same."""
+    patterns = Patterns(torch.ones(1, 4, 2, dtype=DOUBLE), torch.ones(1, 4, dtype=DOUBLE))
+    with torch.no_grad():
+        toy.first.phi[0, 1] = torch.nan
+    assert errors_without(toy, patterns).isnan().all()
+    assert prune_sweep(toy, patterns, torch.tensor([[0, 1, 2]]))[0, 2:].isnan().all()
+    with pytest.raises(ValueError, match=r"errors without a node must be finite; .* at \(0, 0\) \(member, node\): did"):
+        greedy_order(toy, patterns)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda s, p: growth([[1.0, 0.5]]), "sweep must be a tensor, as torch.as_tensor makes it; got a list"),
+        (lambda s, p: growth(torch.tensor([[1.0, -0.5]])), "sweep must hold errors, which are not negative; the least"),
+        (lambda s, p: crossing(torch.ones(3, 0), 0.1), r"grown must be of shape \(..., h \+ 1\)"),
+        (lambda s, p: crossing(torch.tensor(1.0), 0.1), r"grown must be of shape \(..., h \+ 1\)"),
+        (lambda s, p: onset(torch.ones(1, 3), "0.1"), r"tolerance must be a part of E\[y\^2\] above 0, not '0.1'"),
+        (lambda s, p: prune_sweep(s, p, [[0, 1, 2]]), "order must be a tensor"),
+        (lambda s, p: prune_sweep(s, p, torch.tensor([[0.0, 1.0, 2.0]])), "order must hold a permutation of 3 nodes"),
+        (lambda s, p: prune_sweep(s, p, torch.tensor([[0, 1, 2]]), 0), "chunk must be a whole number of at least 1"),
+        (lambda s, p: errors_without(s, p, -5), "chunk must be a whole number of at least 1, not -5"),
+        (lambda s, p: greedy_order(s, p, 0.5), "chunk must be a whole number of at least 1, not 0.5"),
+        (lambda s, p: greedy_order(s, Patterns(p.x, p.y.long())), "patterns must be of the student's type"),
+    ],
+)
+def test_an_impossible_argument_is_named(toy, ask, message):
+    patterns = Patterns(torch.ones(1, 4, 2, dtype=DOUBLE), torch.ones(1, 4, dtype=DOUBLE))
+    with pytest.raises((ValueError, TypeError), match=message):
+        ask(toy, patterns)

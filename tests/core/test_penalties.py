@@ -77,3 +77,33 @@ def test_soft_thresholding_is_the_nearest_point_in_its_metric():
     values, metric = torch.tensor([3.0, 1.9, -2.5, 0.0]), torch.tensor([2.0, 0.25, 0.25, 1.0])
     soften(values, metric, 0.5)
     assert values.tolist() == [2.75, 0, -0.5, 0]
+
+
+def test_what_is_no_number_stays_none():
+    """A step to exactly zero would hide that a training has diverged."""
+    rows = torch.tensor([[torch.nan, 4.0], [3.0, 4.0]])
+    shrink_rows(rows, torch.full_like(rows, 2.0), 4.0)
+    assert rows[0].isnan().any()
+    assert rows[1].tolist() == pytest.approx([1.8, 2.4])
+    values = torch.tensor([torch.nan, 3.0])
+    soften(values, torch.ones(2), 1.0)
+    assert values.isnan().tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda layer: split_l2(layer, -1, 0), "l2_phi must be a finite number of at least 0, not -1"),
+        (lambda layer: split_l2(layer, 0, float("nan")), "l2_lam must be a finite number of at least 0, not nan"),
+        (lambda layer: split_l2(torch.nn.Linear(2, 2), 1, 1), "the split penalty is of a SpectralLinear; got a Linear"),
+        (lambda layer: group_lasso(layer, "1"), "strength must be a finite number of at least 0, not '1'"),
+        (lambda layer: balanced_strength(-1, 1), "l2_phi must be a finite number of at least 0, not -1"),
+        (lambda layer: soften(torch.ones(2), torch.ones(2), 0), "strength must be a finite number above 0, not 0"),
+        (lambda layer: soften(torch.ones(2), torch.ones(1), 1), r"must have one shape; got \(2,\), \(1,\)"),
+        (lambda layer: shrink_rows(layer.phi, torch.ones(1), 1), "values and metric must have one shape"),
+        (lambda layer: shrink_rows(layer.phi, layer.phi, -1), "strength must be a finite number above 0, not -1"),
+    ],
+)
+def test_an_impossible_argument_is_named(ask, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        ask(SpectralLinear(3, 2))

@@ -9,6 +9,7 @@ from torch import nn
 
 from spectral import Pair, SpectralLinear, Student, compact, mask, node_scores, rank
 from spectral.lab.experiment import prepare
+from spectral.prune import cut_nodes
 
 DOUBLE = torch.float64
 
@@ -125,3 +126,29 @@ def test_what_pruning_refuses(toy):
         node_scores(toy, "size")
     with pytest.raises(ValueError, match="scores hold NaN"):
         rank(torch.tensor([1.0, torch.nan]))
+
+
+LAYERS = Pair(nn.Linear(4, 6), nn.Linear(6, 3))
+KEEP = torch.tensor([False, True, True, True, True, True])
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: mask(nn.Sequential(*LAYERS), KEEP), "a model must be a Student, or a Pair"),
+        (lambda: node_scores((LAYERS.first, LAYERS.second)), "a model must be a Student, or a Pair.*; got a tuple"),
+        (lambda: node_scores(Pair(LAYERS.first, nn.Linear(1, 3)), "product"), "the second layer reads 1 nodes"),
+        (lambda: node_scores(Pair(SpectralLinear(4, 6, members=3), LAYERS.second)), "must have the same members"),
+        (lambda: mask(LAYERS, KEEP.tolist()), "keep must be a bool tensor; got a list"),
+        (lambda: mask(LAYERS, KEEP, answers=[1.0] * 6), "answers must be a tensor"),
+        (lambda: mask(LAYERS, KEEP, answers=torch.full((6,), torch.nan)), r"answers must be finite; .* at \(0,\)"),
+        (lambda: mask(LAYERS, KEEP, answers=torch.ones(5)), r"of the shape of keep, \(6,\); got \(5,\)"),
+        (lambda: rank([1.0, 2.0]), "scores must be a tensor"),
+        (lambda: cut_nodes(LAYERS, torch.tensor([6])), "order must hold nodes from 0 to 5, whole numbers"),
+        (lambda: cut_nodes(LAYERS, torch.tensor([0.0])), "order must hold nodes from 0 to 5, whole numbers"),
+    ],
+)
+def test_an_impossible_argument_is_named(ask, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        ask()
+    assert (LAYERS.first.out_features, LAYERS.second.in_features) == (6, 6)

@@ -62,7 +62,9 @@ def test_unknown_names_and_wrong_widths():
         ValueError, match="unknown inputs 'cauchy'; choose one of gaussian, uniform, correlated, digits"
     ):
         make_task(MEMBERS, make_teacher(MEMBERS), inputs="cauchy")
-    with pytest.raises(ValueError, match=r"inputs of width 10; got shape \(3, 4, 9\)"):
+    with pytest.raises(
+        ValueError, match=r"inputs of width 10, in shape \(3, P, 10\) or \(P, 10\); got shape \(3, 4, 9\)"
+    ):
         make_teacher(MEMBERS)(torch.ones(3, 4, 9))
 
 
@@ -152,3 +154,46 @@ def test_label_noise_is_on_training_answers_alone():
     assert torch.corrcoef(noise).fill_diagonal_(0).abs().max() < 0.03, "members share their noise"
     correlation = torch.corrcoef(torch.cat([noise[:1], clean.train.x[0].T]))[0, 1:]
     assert correlation.abs().max() < 0.03, "noise is a stream of its own"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"input_dim": 0}, "input_dim must be a whole number of at least 1, not 0"),
+        ({"teacher_hidden": 2.5}, "teacher_hidden must be a whole number of at least 1, not 2.5"),
+        ({"teacher_second": "3"}, "teacher_second must be a whole number of at least 1, not '3'"),
+        ({"members": []}, "there must be a member, whose teacher is made; got none"),
+        ({"dtype": torch.int32}, "dtype must be of floating point: weights are fractions; got torch.int32"),
+    ],
+)
+def test_teachers_that_cannot_be(change, message):
+    """Of whole numbers, all weights would be zero."""
+    with pytest.raises(ValueError, match=message):
+        make_teacher(**{"members": MEMBERS} | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"members": MEMBERS[:1]}, "there must be a member for each teacher; got 1 for 3"),
+        ({"train_patterns": -1}, "train_patterns must be a whole number of at least 0, not -1"),
+        ({"test_patterns": 2.5}, "test_patterns must be a whole number of at least 0, not 2.5"),
+        ({"label_noise": -1}, "label_noise must be a finite number of at least 0, not -1"),
+        ({"label_noise": float("nan")}, "label_noise must be a finite number of at least 0, not nan"),
+    ],
+)
+def test_tasks_that_cannot_be(change, message):
+    with pytest.raises(ValueError, match=message):
+        make_task(**{"members": MEMBERS, "teacher": make_teacher(MEMBERS)} | change)
+
+
+def test_a_teachers_layers_fit_together_and_its_inputs_fit_it():
+    first = torch.ones(2, 3, 4)
+    for second in (torch.ones(2, 5, 2), torch.ones(1, 5, 3), torch.ones(5, 3)):
+        with pytest.raises(ValueError, match=r"second must have shape \(2, m, 3\); got"):
+            Teacher(first, second, "relu")
+    with pytest.raises(ValueError, match=r"first must have shape \(E, h_T, d\), all at least 1; got \(3, 4\)"):
+        Teacher(first[0], None, "relu")
+    for x in (torch.ones(4), torch.ones(1, 5, 4), torch.ones(3, 2, 5, 4)):
+        with pytest.raises(ValueError, match=r"inputs of width 4, in shape \(2, P, 4\) or \(P, 4\); got shape"):
+            Teacher(first, None, "relu")(x)

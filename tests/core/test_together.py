@@ -119,5 +119,42 @@ def test_impossible_numbers_are_refused():
         recurring(*two, share=0)
     with pytest.raises(ValueError, match="threshold must lie from 0"):
         recurrence(*two, threshold=1)
-    with pytest.raises(ValueError, match="d and nodes must be at least 1"):
+    with pytest.raises(ValueError, match="d must be a whole number of at least 1, not 0"):
         chance(0, 1)
+
+
+def test_directions_have_no_unit():
+    first, product = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0)).double(), torch.ones(3, 4)
+    first[1:] = first[0]
+    for factor in (1e-300, 1e-20, 1.0, 1e300):
+        assert recurrence(factor * first, product) == pytest.approx(1.0)
+        assert len(recurring(factor * first, product).directions) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"first": torch.full((2, 2, 3), torch.nan)},
+            r"first must be finite; .* at \(0, 0, 0\) \(student, node, input\)",
+        ),
+        ({"first": torch.zeros(2, 2, 3)}, r"a node with a score but no incoming weights has no direction: \(0, 0\)"),
+        ({"first": [[[1.0]], [[1.0]]]}, "first must be a tensor, as torch.as_tensor makes it; got a list"),
+        ({"product": torch.ones(2, 2) > 0}, "product must be a tensor of real numbers; got torch.bool"),
+        ({"product": torch.ones(2, 0), "first": torch.ones(2, 0, 3)}, "scores must be of 1 or more nodes of each"),
+        ({"cosine": "0.9"}, "cosine must lie between 0 and 1 .*, not '0.9'"),
+    ],
+)
+def test_an_impossible_argument_is_named(change, message):
+    for measure in (agreement, recurring, recurrence):
+        with pytest.raises((ValueError, TypeError), match=message):
+            measure(**{"first": torch.ones(2, 2, 3), "product": torch.ones(2, 2)} | change)
+
+
+def test_of_what_is_not_asked_nothing_need_be_known():
+    first, product = torch.ones(2, 2, 3), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    first[:, 1] = torch.nan
+    assert recurrence(first, product) == 1
+    for arguments, name in (((2.5, 1), "d"), ((2, 1.5), "nodes"), ((2, float("inf")), "nodes")):
+        with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1, not"):
+            chance(*arguments)
