@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from spectral.curves import greedy_order, prune_sweep
 from spectral.engine.plan import TrainingDiverged
-from spectral.layers import SpectralLinear
+from spectral.layers import SpectralLinear, load_whole
 from spectral.penalties import split_l2
 from spectral.prune import Pair, compact, mask, node_scores, rank
 from spectral.students import Student
@@ -40,6 +40,7 @@ __all__ = [
     "compact",
     "compute",
     "greedy_order",
+    "load_whole",
     "mask",
     "node_scores",
     "prune_sweep",

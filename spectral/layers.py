@@ -26,7 +26,8 @@ Axes: E members, B batch, I inputs, O outputs. A leading E stands on every param
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -50,24 +51,46 @@ class Adjacency(NamedTuple):
     eigenvalues: Tensor
 
 
-class CheckedModule(nn.Module):
-    """A module that refuses a state of other shapes as a whole, before anything is overwritten.
+def load_whole(module: nn.Module, state: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+    """Load a state dict into any module as a whole, or not at all; arguments and answer as of its `load_state_dict`.
 
-    So it does where its own `load_state_dict` is called. Inside another module PyTorch goes from part to part, and says
-    at the end which did not fit; parts before and after have been overwritten then, as of any other module.
+    PyTorch goes from part to part and says at the end what did not fit: names that are missing or too many, other
+    shapes, what is no tensor. By then the parts that did fit have been overwritten. Here they are as they were. To know
+    that takes a copy of the module's tensors for as long as it lasts, unless they are replaced (`assign`).
+
+    Raises
+    ------
+    RuntimeError
+        If the state does not fit. The message is PyTorch's, which names all that does not.
+    """
+    return _whole(module, module.load_state_dict, state, strict, assign)
+
+
+def _whole(module: nn.Module, load: Callable[..., Any], state: Mapping[str, Any], strict: bool, assign: bool) -> Any:
+    before = module.state_dict(keep_vars=True)
+    if not assign:
+        for name, own in before.items():
+            before[name] = own.detach().clone() if isinstance(own, Tensor) else copy.deepcopy(own)
+    try:
+        return load(state, strict=strict, assign=assign)
+    except Exception as error:
+        nn.Module.load_state_dict(module, before, assign=assign)
+        if not isinstance(error, RuntimeError):
+            raise
+        raise RuntimeError(f"nothing was loaded; build the module with the state's sizes. {error}") from error
+
+
+class CheckedModule(nn.Module):
+    """A module that takes a state dict as a whole or not at all, as `load_whole` does.
+
+    So it does where its own `load_state_dict` is called. Inside another module, an `nn.Sequential` say, it is that
+    module's which is called, and PyTorch's own way holds: all that does not fit is named, and what does is overwritten.
+    Give the outer module to `load_whole`.
     """
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """As in `torch.nn.Module`; raises RuntimeError with both shapes if a tensor does not fit."""
-        kind = type(self).__name__
-        wrong = [
-            f"{name}: the state has shape {tuple(state_dict[name].shape)}, this {kind} {tuple(own.shape)}"
-            for name, own in self.state_dict().items()
-            if name in state_dict and state_dict[name].shape != own.shape
-        ]
-        if wrong:
-            raise RuntimeError(f"size mismatch, nothing was loaded; build the module with the state's sizes: {wrong}")
-        return super().load_state_dict(state_dict, strict, assign)
+        """As in `torch.nn.Module`; raises RuntimeError if the state does not fit, and has loaded nothing then."""
+        return _whole(self, super().load_state_dict, state_dict, strict, assign)
 
 
 class SpectralLinear(CheckedModule):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from spectral import SpectralLinear
+from spectral import SpectralLinear, Student, load_whole
 
 DOUBLE = torch.float64
 
@@ -163,7 +163,7 @@ def test_wrong_inputs_and_wrong_states():
         random_layer()(torch.ones(7, 5, dtype=DOUBLE))
     with pytest.raises(ValueError, match=r"with 3 members .* got \(2, 7, 4\)"):
         random_layer(members=3)(torch.ones(2, 7, 4, dtype=DOUBLE))
-    with pytest.raises(RuntimeError, match=r"phi: the state has shape \(5, 4\), this SpectralLinear \(3, 4\)"):
+    with pytest.raises(RuntimeError, match=r"(?s)nothing was loaded.*size mismatch for phi.*\[5, 4\].*\[3, 4\]"):
         random_layer().load_state_dict(SpectralLinear(4, 5, bias=True).state_dict())
     with pytest.raises(ValueError, match="2 generators for 1 members"):
         random_layer().reset_parameters([torch.Generator(), torch.Generator()])
@@ -192,3 +192,59 @@ def test_writing_into_the_weight_changes_nothing_as_its_docstring_says():
     nn.init.zeros_(layer.weight)
     assert torch.equal(layer.weight, before)
     assert "changes nothing" in (SpectralLinear.weight.__doc__ or "")
+
+
+def nested() -> nn.Module:
+    """A spectral layer, another one deeper inside, a batch normalisation with its buffers, and an ordinary layer."""
+    return nn.Sequential(SpectralLinear(4, 3), nn.Sequential(SpectralLinear(3, 2), nn.BatchNorm1d(2)), nn.Linear(2, 1))
+
+
+MODULES = {
+    "layer": lambda: SpectralLinear(4, 3, bias=True),
+    "members": lambda: SpectralLinear(4, 3, members=2),
+    "student": lambda: Student(4, 3, 2, 2),
+    "sequence": lambda: nn.Sequential(SpectralLinear(4, 3), nn.ReLU(), SpectralLinear(3, 1)),
+    "nested": nested,
+}
+WRONG = {
+    "shape": (lambda state, last: state | {last: torch.ones(7, 7)}, "size mismatch for {last}.*7, 7"),
+    "missing": (lambda state, last: {name: own for name, own in state.items() if name != last}, "Missing .*{last}"),
+    "unexpected": (lambda state, last: state | {"more": torch.ones(1)}, "Unexpected .*more"),
+    "no tensor": (lambda state, last: state | {last: [1.0]}, "{last}.*expected torch.Tensor"),
+    "two": (lambda state, last: state | {last: torch.ones(7), "more": torch.ones(1)}, "Unexpected.*size mismatch"),
+}
+
+
+@pytest.mark.parametrize("assign", [False, True])
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("kind", MODULES)
+def test_a_state_is_loaded_as_a_whole_or_not_at_all(kind, wrong, assign):
+    """What is wrong stands last, where PyTorch by itself has overwritten all that comes before."""
+    module, other = MODULES[kind](), MODULES[kind]()
+    before = {name: own.clone() for name, own in module.state_dict().items()}
+    parameters = dict(module.named_parameters())
+    state = {name: own.double() + 1 for name, own in other.state_dict().items()}
+    spoil, message = WRONG[wrong]
+    last = [name for name in state if "num_batches" not in name][-1]
+    ways = [load_whole] if isinstance(module, nn.Sequential) else [load_whole, type(module).load_state_dict]
+    for load in ways:
+        with pytest.raises(RuntimeError, match="(?s)nothing was loaded.*" + message.format(last=last)):
+            load(module, spoil(dict(state), last), assign=assign)
+        for name, own in module.state_dict().items():
+            assert own.dtype == before[name].dtype
+            assert torch.equal(own, before[name])
+        assert all(own is parameters[name] for name, own in module.named_parameters())
+    load_whole(module, other.state_dict())
+    assert all(torch.equal(own, other.state_dict()[name]) for name, own in module.state_dict().items())
+    assert all(own is parameters[name] for name, own in module.named_parameters())
+
+
+def test_inside_another_module_pytorchs_own_way_holds():
+    """All that does not fit is named with its place; what does is overwritten, as the docstring says."""
+    module, state = nested(), nested().state_dict()
+    state |= {"1.0.phi": torch.ones(2, 7), "1.0.lam_out": torch.ones(7)}
+    with pytest.raises(RuntimeError, match=r"(?s)size mismatch for 1\.0\.phi.*size mismatch for 1\.0\.lam_out"):
+        module.load_state_dict(state)
+    assert torch.equal(module[0].phi, state["0.phi"])
+    assert load_whole(module, {"0.phi": torch.zeros(3, 4)}, strict=False).unexpected_keys == []
+    assert torch.equal(module[0].phi, torch.zeros(3, 4))
