@@ -31,6 +31,7 @@ import torch
 from torch import Tensor, nn
 
 from spectral.apply.removal import keep_only
+from spectral.checks import check_bool, check_tensor
 from spectral.layers import SpectralLinear
 from spectral.measures import check_threshold
 from spectral.penalties import split_l2
@@ -232,6 +233,8 @@ def prune(
 def load_pruned(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Sequential:
     """A copy of `model`, cut to the sizes of the `state` of a network that was pruned from one like it, and loaded.
 
+    `model` itself is left as it is, whether the state fits or not.
+
     Raises
     ------
     ValueError
@@ -245,7 +248,7 @@ def load_pruned(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Sequential:
                 f"the state has no {name}; it is of another network, or of one that went through spectralize or "
                 "to_linear: do the same with model first"
             )
-        nodes = len(state[name])
+        nodes = len(state[name]) if getattr(state[name], "ndim", 0) else 0
         if not 1 <= nodes <= one.first.out_features:
             raise ValueError(f"layer {one.name!r} has {one.first.out_features} nodes; the state has {nodes} of them")
         _cut(one, torch.arange(nodes))
@@ -330,16 +333,14 @@ def _chosen(
         if bad:
             raise ValueError(f"scores of layers {bad} are not finite, or all zero; say with keep which nodes stay")
         return {name: own > threshold * own.max() for name, own in scores.items()}
+    if not isinstance(keep, Mapping):
+        raise TypeError(f"keep must map names of layers to bool tensors; got a {type(keep).__name__}")
     unknown = sorted(keep.keys() - scores.keys())
     if unknown:
         raise ValueError(f"keep names {unknown}; the layers of hidden nodes are {list(scores)}")
     chosen = {name: keep.get(name, torch.ones_like(own, dtype=torch.bool)) for name, own in scores.items()}
     for name, stay in chosen.items():
-        if stay.dtype != torch.bool or stay.shape != scores[name].shape:
-            raise ValueError(
-                f"keep[{name!r}] must be bool of shape {tuple(scores[name].shape)}; got {stay.dtype} of shape "
-                f"{tuple(stay.shape)}"
-            )
+        check_bool(stay, f"keep[{name!r}]", tuple(scores[name].shape))
         if not stay.any():
             raise ValueError(f"keep[{name!r}] would remove every node of the layer; keep at least one")
     return chosen
@@ -359,6 +360,8 @@ def check_patterns(x: Tensor | None, needed: bool) -> None:
     """Raise ValueError unless `x` are patterns."""
     if x is None and needed:
         raise ValueError("what nodes say of each other is seen from patterns: give x, such as the training inputs")
+    if x is not None:
+        check_tensor(x, "x")
     if x is not None and (x.ndim < 2 or len(x) == 0 or not torch.isfinite(x).all()):
         raise ValueError(f"x must be patterns (B, ...), one or more, all of them finite; got shape {tuple(x.shape)}")
 
@@ -427,6 +430,8 @@ def set_weight(layer: Layer, weight: Tensor) -> None:
 
 def _check_optimiser(model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
     """Raise ValueError unless all that the optimiser remembers is one value for each weight, and numbers."""
+    if not isinstance(optimiser, torch.optim.Optimizer):
+        raise TypeError(f"optimiser must be one of torch.optim; got a {type(optimiser).__name__}")
     own = {id(parameter) for parameter in model.parameters()}
     for group in optimiser.param_groups:
         for parameter in group["params"]:

@@ -21,6 +21,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from spectral.checks import check_bool, check_finite, check_tensor
+
 FLOOR = 1e-9
 """Part of each node's variance that is added to it: of nodes that repeat each other exactly, one can go."""
 
@@ -57,11 +59,12 @@ class _Answers(NamedTuple):
 
 @torch.no_grad()
 def keep_only(answers: Tensor, weight: Tensor, bias: Tensor, keep: Tensor, *, refit: bool = True) -> Left:
-    """What is left with the nodes of `keep`, bool (h,); other arguments as in `remove`."""
+    """What is left with the nodes of `keep`, bool (h,); other arguments and errors as in `remove`."""
+    _check(answers, weight, bias)
+    check_bool(keep, "keep", tuple(answers.shape[1:]))
     return _fit(_Answers.of(answers, refit), weight.double(), bias.double(), keep)[0]
 
 
-@torch.no_grad()
 def remove(
     answers: Tensor, weight: Tensor, bias: Tensor, order: Sequence[int] | None = None, *, refit: bool = True
 ) -> Iterator[Left]:
@@ -79,7 +82,24 @@ def remove(
         The nodes, as they go in turn; None for the greedy order.
     refit:
         Whether the others take over; if not, each node is replaced by its mean answer alone.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, there is no pattern or no node, a number is not finite, or `order` does not name every
+        node once.
+    TypeError
+        If one is no tensor of real numbers.
     """
+    _check(answers, weight, bias)
+    nodes = None if order is None else [int(node) for node in order]
+    if nodes is not None and sorted(nodes) != [*range(answers.shape[1])]:
+        raise ValueError(f"order must name each of {answers.shape[1]} nodes once, from 0; got {nodes}")
+    return _removed(answers, weight, bias, nodes, refit)
+
+
+@torch.no_grad()
+def _removed(answers: Tensor, weight: Tensor, bias: Tensor, order: Sequence[int] | None, refit: bool) -> Iterator[Left]:
     known, weight, bias = _Answers.of(answers, refit), weight.double(), bias.double()
     keep = torch.ones_like(known.mean, dtype=torch.bool)
     for step in range(len(keep) + 1):
@@ -89,6 +109,18 @@ def remove(
             nodes = torch.nonzero(keep).flatten()
             cost = left.weight[:, keep].square().sum(0) / inverse.diagonal()
             keep[nodes[cost.argmin()] if order is None else order[step]] = False
+
+
+def _check(answers: Tensor, weight: Tensor, bias: Tensor) -> None:
+    for values, name in ((answers, "answers"), (weight, "weight"), (bias, "bias")):
+        check_tensor(values, name)
+    if answers.ndim != 2 or not answers.numel() or weight.ndim != 2 or weight.shape != (*bias.shape, answers.shape[1]):
+        raise ValueError(
+            f"answers, weight and bias must have shapes (B, h), (C, h) and (C,), B and h at least 1; got "
+            f"{tuple(answers.shape)}, {tuple(weight.shape)} and {tuple(bias.shape)}"
+        )
+    for values, name in ((answers, "answers"), (weight, "weight"), (bias, "bias")):
+        check_finite(values, name)
 
 
 def _fit(known: _Answers, weight: Tensor, bias: Tensor, keep: Tensor) -> tuple[Left, Tensor]:

@@ -32,21 +32,34 @@ from spectral.apply.networks import (
     read_on,
 )
 from spectral.apply.removal import Left, remove
+from spectral.checks import check_count, check_number
+from spectral.stats.checks import exponent
 from spectral.stats.intervals import LEVEL, Interval
 
 Order = Literal["greedy", "product", "incoming"]
+_NO_CLASS = -(2**40)
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From outputs (B, ...) and targets (B, ...) to the loss of each pattern, (B,)."""
 
 
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Mean over the outputs of the squared difference, for each pattern, (B,)."""
+    """Mean over the outputs of the squared difference, for each pattern, (B,), of two tensors (B, ...) of one shape.
+
+    Raises ValueError if their shapes differ, where PyTorch would take every output with every target.
+    """
+    if outputs.shape != targets.shape or outputs.ndim < 2:
+        raise ValueError(
+            f"outputs and targets must have one shape, (B, ...); got {tuple(outputs.shape)} and "
+            f"{tuple(targets.shape)}. Of one output, targets (B,) become (B, 1) by targets.unsqueeze(1)"
+        )
     return (outputs - targets).square().flatten(1).mean(1)
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Of logits (B, K) and classes (B,), in nats, for each pattern, (B,)."""
-    return nn.functional.cross_entropy(outputs, targets, reduction="none")
+    """Of logits (B, K) and classes (B,), in nats, for each pattern, (B,); IndexError if there is no such class."""
+    # None is left out: by default a class of -100 would cost nothing.
+    return nn.functional.cross_entropy(outputs, targets, reduction="none", ignore_index=_NO_CLASS)
 
 
 @dataclass(frozen=True)
@@ -84,10 +97,18 @@ class Curve:
         Raises
         ------
         ValueError
-            If the tolerance is negative or not finite.
+            If the tolerance is negative or not finite, or there are not so many nodes as `least`.
         """
-        if tolerance is not None and not 0 <= tolerance < np.inf:
-            raise ValueError(f"tolerance must be a finite number of at least 0, in the loss's unit; got {tolerance}")
+        if tolerance is not None:
+            check_number(
+                tolerance,
+                "tolerance",
+                "be a finite number of at least 0, in the loss's unit",
+                lambda value: 0 <= value < np.inf,
+            )
+        check_count(least, "least", 0)
+        if least >= len(self.nodes):
+            raise ValueError(f"least must be at most the {len(self.nodes) - 1} nodes that there are, not {least}")
         allowed = self.error if tolerance is None else np.full_like(self.error, tolerance)
         return least + fewest(self.change.value[least:], allowed[least:])
 
@@ -137,6 +158,10 @@ def error_curve(
         check_patterns(patterns, True)
     if len(x) < 2:
         raise ValueError("one pattern has no interval; judge by two or more")
+    if len(y) != len(x):
+        raise ValueError(f"there must be a target for each pattern; got {len(y)} for {len(x)}")
+    if not callable(loss):
+        raise TypeError(f"loss must be a function, from outputs and targets to losses (B,), not {loss!r}")
     with evaluating(model):
         steps = list(_steps(model, one, fitted, order, refit))[::-1]
         answers = node_answers(model, one, x)
@@ -205,6 +230,7 @@ def _losses(model: nn.Module, one: Hidden, answers: Tensor, step: Left, y: Tenso
 def over_patterns(values: np.ndarray) -> tuple[Interval, np.ndarray]:
     """Means over the last axis with Student's interval, and their standard errors."""
     count = values.shape[-1]
-    mean, error = values.mean(-1), values.std(-1, ddof=1) / count**0.5
+    scale = exponent(values)  # a power of two, that no square vanishes
+    mean, error = values.mean(-1), np.ldexp(np.ldexp(values, -scale).std(-1, ddof=1), scale) / count**0.5
     half = scipy.stats.t.ppf(0.5 + LEVEL / 2, count - 1) * error
     return Interval(mean, mean - half, mean + half, f"{count} patterns"), error

@@ -202,6 +202,18 @@ def test_a_state_of_another_network_is_refused():
         load_pruned(network(widths=(4, 2, 5, 2)), state)
     with pytest.raises(ValueError, match=r"(?s)the state is of another network: .*size mismatch"):
         load_pruned(network(widths=(3, 7, 5, 2)), state)
+    with pytest.raises(ValueError, match="layer '0' has 7 nodes; the state has 0 of them"):
+        load_pruned(network(), state | {"0.weight": torch.tensor(1.0)})
+
+
+def test_a_refused_state_leaves_the_network_as_it_was():
+    """What is wrong stands last, where PyTorch by itself would have overwritten all that comes before."""
+    model, state = network(), prune(network(seed=1), threshold=0.4, x=patterns()).model.state_dict()
+    before = copy.deepcopy(model.state_dict())
+    *_, last = state
+    with pytest.raises(ValueError, match=r"(?s)the state is of another network: .*size mismatch"):
+        load_pruned(model, state | {last: torch.ones(7, 7)})
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 class Custom(nn.Module):
@@ -286,8 +298,11 @@ def test_what_cannot_be_cut_is_refused_by_name(make, kind, message):
         ({"x": torch.full((3, 4), torch.nan)}, r"x must be patterns \(B, ...\), one or more, all of them finite"),
         ({"x": torch.zeros(0, 4)}, r"one or more, all of them finite; got shape \(0, 4\)"),
         ({"keep": {"1": torch.ones(7).bool()}}, r"keep names \['1'\]; the layers of hidden nodes are \['0', '2'\]"),
-        ({"keep": {"0": torch.ones(6).bool()}}, r"keep\['0'\] must be bool of shape \(7,\); got torch.bool of shape"),
-        ({"keep": {"0": torch.ones(7)}}, r"keep\['0'\] must be bool of shape \(7,\); got torch.float32"),
+        (
+            {"keep": {"0": torch.ones(6).bool()}},
+            r"keep\['0'\] must be a bool tensor of shape \(7,\); got torch.bool of shape",
+        ),
+        ({"keep": {"0": torch.ones(7)}}, r"keep\['0'\] must be a bool tensor of shape \(7,\); got torch.float32"),
         ({"keep": {"2": torch.zeros(5).bool()}}, r"keep\['2'\] would remove every node of the layer"),
         ({"kind": "eigenvalue"}, "unknown score 'eigenvalue'; choose incoming or product"),
         ({"threshold": 1.5}, r"threshold must lie from 0 \(included\) to 1 \(excluded\)"),

@@ -88,3 +88,30 @@ def test_nodes_that_are_almost_the_same_are_fitted_all_the_same():
             known = torch.cat([answers[:, step.keep], torch.ones(400, 1, dtype=torch.float64)], 1)
             fit = known @ torch.linalg.lstsq(known, target, driver="gelsd").solution
             torch.testing.assert_close(outputs(answers, step), fit, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"answers": torch.ones(0, 3)}, r"B and h at least 1; got \(0, 3\), \(2, 3\) and \(2,\)"),
+        ({"answers": torch.ones(3)}, r"must have shapes \(B, h\), \(C, h\) and \(C,\)"),
+        ({"weight": torch.ones(2, 4)}, r"must have shapes \(B, h\), \(C, h\) and \(C,\)"),
+        ({"bias": torch.ones(1)}, r"must have shapes \(B, h\), \(C, h\) and \(C,\)"),
+        ({"answers": torch.full((5, 3), torch.nan)}, r"answers must be finite; 15 of 15 .* nan at \(0, 0\)"),
+        ({"weight": torch.full((2, 3), torch.inf)}, r"weight must be finite; 6 of 6 .* inf at \(0, 0\)"),
+        ({"answers": [[1.0]]}, "answers must be a tensor"),
+        ({"order": [0, 0, 1]}, r"order must name each of 3 nodes once, from 0; got \[0, 0, 1\]"),
+        ({"order": [-1, 0, 1]}, r"order must name each of 3 nodes once, from 0; got \[-1, 0, 1\]"),
+        ({"order": [0]}, r"order must name each of 3 nodes once, from 0; got \[0\]"),
+    ],
+)
+def test_what_cannot_be_removed_is_refused_before_the_first_node_goes(change, message):
+    """When it is asked for, and not when the first step is."""
+    with pytest.raises((ValueError, TypeError), match=message):
+        remove(**{"answers": torch.ones(5, 3), "weight": torch.ones(2, 3), "bias": torch.zeros(2)} | change)
+
+
+def test_only_which_nodes_stay_can_be_kept():
+    for keep in (torch.tensor([0, 1]), torch.ones(2, dtype=torch.bool), torch.ones(3)):
+        with pytest.raises(ValueError, match=r"keep must be a bool tensor of shape \(3,\); got"):
+            keep_only(torch.ones(5, 3), torch.ones(2, 3), torch.zeros(2), keep)

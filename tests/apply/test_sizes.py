@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from spectral.apply.networks import prune, spectralize
-from spectral.apply.sizes import cross_entropy, error_curve, right_sized, squared_error
+from spectral.apply.sizes import cross_entropy, error_curve, over_patterns, right_sized, squared_error
 
 
 def planted(*, spectral=False, outputs=1, depth=1):
@@ -101,10 +101,49 @@ def test_judging_leaves_the_network_as_it_is(patterns):
         ({"order": "random"}, "unknown order 'random'"),
         ({"layer": "7"}, "no layer of hidden nodes '7'"),
         ({"fitted": torch.full((3, 4), torch.nan).double()}, "finite"),
+        ({"loss": "mse"}, "loss must be a function, from outputs and targets to losses"),
+        ({"y": torch.zeros(3, 1)}, "there must be a target for each pattern; got 3 for 400"),
+        ({"x": [[1.0]]}, "x must be a tensor, as torch.as_tensor makes it; got a list"),
         ({"loss": lambda outputs, _: outputs.square().mean()}, "one finite number for each of the 400 patterns"),
         ({"loss": lambda outputs, _: outputs[:, 0] * torch.nan}, "not finite"),
     ],
 )
 def test_wrong_arguments_are_refused(patterns, arguments, message):
-    with pytest.raises(ValueError, match=message):
-        error_curve(planted(), patterns, torch.zeros(400, 1).double(), **{"fitted": patterns} | arguments)
+    given = {"x": patterns, "y": torch.zeros(400, 1).double(), "fitted": patterns}
+    with pytest.raises((ValueError, TypeError), match=message):
+        error_curve(planted(), **given | arguments)
+
+
+def test_a_loss_is_of_what_belongs_together():
+    """PyTorch would take every output with every target, and leave a class of -100 out."""
+    outputs, targets = torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 4.0])
+    assert squared_error(outputs, targets.unsqueeze(1)).tolist() == [0, 4]
+    for wrong in (targets, torch.ones(1, 1), torch.ones(2, 2)):
+        with pytest.raises(ValueError, match=r"one shape, \(B, ...\); got \(2, 1\) and .* by targets.unsqueeze\(1\)"):
+            squared_error(outputs, wrong)
+    for label in (-100, -1, 3):
+        with pytest.raises(IndexError, match="out of bounds"):
+            cross_entropy(torch.ones(1, 3), torch.tensor([label]))
+
+
+def test_an_interval_over_patterns_has_no_unit():
+    values = np.array([1.0, 2.0, 6.0])
+    for factor in (1e-300, 1e160):
+        found, expected = over_patterns(factor * values)[0], over_patterns(values)[0]
+        assert [found.low, found.high] == pytest.approx([factor * expected.low, factor * expected.high])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tolerance": "0.1"}, "tolerance must be a finite number of at least 0, in the loss's unit, not '0.1'"),
+        ({"tolerance": -1}, "tolerance must be a finite number of at least 0, in the loss's unit, not -1"),
+        ({"least": -1}, "least must be a whole number of at least 0, not -1"),
+        ({"least": 11}, "least must be at most the 10 nodes that there are, not 11"),
+    ],
+)
+def test_a_size_that_cannot_be_asked_for(patterns, arguments, message):
+    model = nn.Sequential(nn.Linear(4, 10), nn.ReLU(), nn.Linear(10, 1)).double()
+    curve = error_curve(model, patterns, model(patterns).detach(), fitted=patterns, order="product", refit=False)
+    with pytest.raises((ValueError, TypeError), match=message):
+        curve.smallest(**arguments)
