@@ -228,8 +228,11 @@ def _losses(model: nn.Module, one: Hidden, answers: Tensor, step: Left, y: Tenso
 
 
 def over_patterns(values: np.ndarray) -> tuple[Interval, np.ndarray]:
-    """Means over the last axis with Student's interval, and their standard errors."""
+    """Means over the last axis with Student's interval, and their standard errors; of one pattern both are NaN."""
     count = values.shape[-1]
+    if count < 2:
+        unknown = np.full(values.shape[:-1], np.nan)[()]
+        return Interval(values.mean(-1), unknown, unknown, f"{count} pattern"), unknown
     scale = exponent(values)  # a power of two, that no square vanishes
     mean, error = values.mean(-1), np.ldexp(np.ldexp(values, -scale).std(-1, ddof=1), scale) / count**0.5
     half = scipy.stats.t.ppf(0.5 + LEVEL / 2, count - 1) * error

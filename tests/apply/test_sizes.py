@@ -131,6 +131,9 @@ def test_an_interval_over_patterns_has_no_unit():
     for factor in (1e-300, 1e160):
         found, expected = over_patterns(factor * values)[0], over_patterns(values)[0]
         assert [found.low, found.high] == pytest.approx([factor * expected.low, factor * expected.high])
+    one, error = over_patterns(values[:1])
+    assert one.value == 1
+    assert np.isnan([one.low, one.high, error]).all()
 
 
 @pytest.mark.parametrize(
