@@ -172,8 +172,8 @@ def make_teacher(
         check_count(teacher_second, "teacher_second")
     if not members:
         raise ValueError("there must be a member, whose teacher is made; got none")
-    if dtype is not None and not dtype.is_floating_point:
-        raise ValueError(f"dtype must be of floating point: weights are fractions; got {dtype}")
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise ValueError(f"dtype must be one of PyTorch's, of floating point: weights are fractions; got {dtype!r}")
     generators = member_streams(members, "teacher")
     first = glorot_uniform((teacher_hidden, input_dim), generators, dtype)
     second = glorot_uniform((teacher_second, teacher_hidden), generators, dtype) if kind == "two-layer" else None

@@ -22,6 +22,8 @@ def numbers(values: ArrayLike, name: str) -> np.ndarray:
     """
     if isinstance(values, np.ndarray) and values.dtype == np.float64:
         return values
+    if isinstance(values, float):
+        return np.asarray(values, float)
     try:
         array = np.asarray(values)
     except ValueError:  # rows of different lengths

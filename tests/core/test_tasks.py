@@ -163,7 +163,11 @@ def test_label_noise_is_on_training_answers_alone():
         ({"teacher_hidden": 2.5}, "teacher_hidden must be a whole number of at least 1, not 2.5"),
         ({"teacher_second": "3"}, "teacher_second must be a whole number of at least 1, not '3'"),
         ({"members": []}, "there must be a member, whose teacher is made; got none"),
-        ({"dtype": torch.int32}, "dtype must be of floating point: weights are fractions; got torch.int32"),
+        (
+            {"dtype": torch.int32},
+            "weights are fractions; got torch.int32",
+        ),
+        ({"dtype": "float64"}, "dtype must be one of PyTorch's, of floating point"),
     ],
 )
 def test_teachers_that_cannot_be(change, message):
