@@ -73,7 +73,7 @@ def _whole(module: nn.Module, load: Callable[..., Any], state: Mapping[str, Any]
             before[name] = own.detach().clone() if isinstance(own, Tensor) else copy.deepcopy(own)
     try:
         return load(state, strict=strict, assign=assign)
-    except Exception as error:
+    except BaseException as error:  # an interrupt, too
         nn.Module.load_state_dict(module, before, assign=assign)
         if not isinstance(error, RuntimeError):
             raise

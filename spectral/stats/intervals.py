@@ -258,7 +258,7 @@ def spread(whole: ArrayLike, left: ArrayLike, *, trials: int = 1, log: bool = Fa
         middle, left = (np.where(known, part, np.nan) for part in (middle, left))
     if log:
         middle, left = np.log(middle), np.log(left)
-    scale = exponent(left if known.all() else np.where(known, left, 0.0), 0)
+    scale = exponent(np.asarray(left) if known.all() else np.where(known, left, 0.0), 0)
     variance = (units - 1) * np.ldexp(left, -scale).var(0)
     half = np.ldexp(scipy.stats.t.ppf(0.5 + level / 2, units - 1) * np.sqrt(variance), scale)
     low, high = middle - half, middle + half
