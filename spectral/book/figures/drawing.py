@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import seaborn as sns
@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike
 from scipy.optimize import isotonic_regression
 
-from spectral.book.figures.style import LEAST, NEGATIVE, NEUTRAL, POSITIVE, ROLES, SIGNS, Line, Role
+from spectral.book.figures.style import LEAST, NEGATIVE, NEUTRAL, POSITIVE, ROLES, SHORT, SIGNS, Line, Role
 from spectral.stats.intervals import Interval
 
 
@@ -144,7 +144,7 @@ def points(
     ax: Axes, x: ArrayLike, values: Interval, *, colour: str, marker: str = "o", label: str | None = None
 ) -> None:
     """Values as points, each with its interval as a bar."""
-    ax.errorbar(x, values.value, _bars(values), fmt=marker, color=colour, capsize=3, linewidth=1.5, label=label)
+    ax.errorbar(x, values.value, bars(values), fmt=marker, color=colour, capsize=3, linewidth=1.5, label=label)
 
 
 def heat(
@@ -198,7 +198,7 @@ def forest(
             ax.errorbar(
                 one.value,
                 [height],
-                xerr=_bars(one),
+                xerr=bars(one),
                 fmt="o",
                 color=colour,
                 markerfacecolor=colour if inside else "white",
@@ -217,7 +217,7 @@ def forest(
     ax.set_ylim(height, -1)
 
 
-def name_ends(figure: Figure, ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
+def name_ends(figure: Figure, ax: Axes, named: Sequence[tuple[float, str, str]]) -> None:
     """Names beyond the right edge of a figure's axes, of what ends there: heights in the axes' unit, names and colours.
 
     Where two would lie on each other they give way; a thin line in its colour leads from each height to its name. The
@@ -225,26 +225,31 @@ def name_ends(figure: Figure, ax: Axes, ends: Sequence[tuple[float, str, str]]) 
     """
     figure.draw_without_rendering()  # from here on the axes are as high as they will be
     per_point = figure.dpi / 72 / ax.bbox.height
-    ends = sorted((end for end in ends if np.isfinite(end[0])), key=lambda end: end[0])
-    heights = [ax.transAxes.inverted().transform(ax.transData.transform((1, end[0])))[1] for end in ends]
-    apart = 1.25 * LEAST * per_point * np.arange(len(ends))
+    named = sorted((end for end in named if np.isfinite(end[0])), key=lambda end: end[0])
+    heights = [ax.transAxes.inverted().transform(ax.transData.transform((1, end[0])))[1] for end in named]
+    apart = 1.25 * LEAST * per_point * np.arange(len(named))
     places = isotonic_regression(np.array(heights) - apart).x + apart
-    for height, place, (_, name, colour) in zip(heights, places, ends, strict=True):
+    for height, place, (_, name, colour) in zip(heights, places, named, strict=True):
         x, y = [1.01, 1.05, 1.07], [height, place, place]
         ax.plot(x, y, color=colour, linewidth=1.2, transform=ax.transAxes, clip_on=False)
         ax.text(1.085, place, name, transform=ax.transAxes, ha="left", va="center", fontsize=LEAST)
 
 
-def numbered(axis: Axis, ticks: Sequence[float]) -> None:
+def ends(values: Mapping[str, Interval], names: Mapping[str, str] = SHORT) -> list[tuple[float, str, str]]:
+    """For `name_ends`, of the line of each role: its last height, the role's name, and its colour."""
+    return [(float(found.value[-1]), names[role], ROLES[role].colour) for role, found in values.items()]
+
+
+def numbered(axis: Axis, ticks: ArrayLike) -> None:
     """Ticks at some places alone, each with its number, as in 1,000."""
-    axis.set_major_locator(FixedLocator(list(ticks)))
+    axis.set_major_locator(FixedLocator(np.asarray(ticks).tolist()))
     axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,g}"))
     axis.set_minor_locator(NullLocator())
 
 
-def _bars(values: Interval) -> np.ndarray:
-    """Lengths of error bars."""
-    return np.array([values.value - values.low, values.high - values.value])
+def bars(values: Interval) -> np.ndarray:
+    """Lengths of error bars, (2, N): below and above of each value."""
+    return np.array([values.value - values.low, values.high - values.value]).reshape(2, -1)
 
 
 def legend_below(figure: Figure, ax: Axes | None = None, *, columns: int = 1) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from spectral.book.figures.drawing import line, name_ends, numbered, points
-from spectral.book.figures.size import SHORT
-from spectral.book.figures.style import NEUTRAL, ROLES, axes_of
+from spectral.book.figures.drawing import ends, line, name_ends, numbered, points
+from spectral.book.figures.style import NEUTRAL, ROLES, SHORT, axes_of
 from spectral.stats.intervals import Interval
 
 
@@ -39,11 +38,10 @@ def against_width(
         numbered(ax.xaxis, [w for w in (10, 20, 40, 100, 1_000) if w in shown])
     numbered(left.yaxis, (0.5, 1, 2, 5, 10, 20, 50, 100))
     numbered(right.yaxis, (0.2, 0.5, 0.8, 1, 1.25, 2, 5))
-    name_ends(figure, left, _ends(errors, ".1f"))
-    name_ends(figure, right, [*_ends(ratios, ".2f"), (1.0, "equal", NEUTRAL)])
+    name_ends(figure, left, ends(errors, _sized(errors, ".1f")))
+    name_ends(figure, right, [*ends(ratios, _sized(ratios, ".2f")), (1.0, "equal", NEUTRAL)])
 
 
-def _ends(values: Mapping[str, Interval], spec: str) -> list[tuple[float, str, str]]:
-    """Of each role its last value, its name with that, and its colour."""
-    last = {role: float(interval.value[-1]) for role, interval in values.items()}
-    return [(value, f"{SHORT[role]} {value:{spec}}", ROLES[role].colour) for role, value in last.items()]
+def _sized(values: Mapping[str, Interval], spec: str) -> dict[str, str]:
+    """Names of roles with their last values."""
+    return {role: f"{SHORT[role]} {interval.value[-1]:{spec}}" for role, interval in values.items()}

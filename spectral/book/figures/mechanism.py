@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from spectral.book.figures.drawing import forest, heat, legend_below, line
+from spectral.book.figures.drawing import bars, forest, heat, legend_below, line
 from spectral.book.figures.style import COLUMN, LEAST, NEUTRAL, ROLES, Role, shades
 from spectral.stats.intervals import Interval
 
@@ -57,9 +57,8 @@ def by_rule(sizes: Mapping[str, Interval], rows: Sequence[str], teacher_hidden: 
     _, ax = plt.subplots(figsize=(COLUMN, 0.9 + 0.68 * len(rows)))
     shifts = np.linspace(-0.25, 0.25, len(sizes))
     for shift, marker, (rule, found) in zip(shifts, "oDs", sizes.items(), strict=True):
-        look, bars = RULES[rule], [found.value - found.low, found.high - found.value]
-        places = np.arange(len(rows)) + shift
-        ax.errorbar(found.value, places, xerr=bars, fmt=marker, color=look.colour, capsize=3, label=look.label)
+        look, places = RULES[rule], np.arange(len(rows)) + shift
+        ax.errorbar(found.value, places, xerr=bars(found), fmt=marker, color=look.colour, capsize=3, label=look.label)
         right = rule == "momentum"
         end = np.fmax(found.value, found.high)[0] if right else np.fmin(found.value, found.low)[0]
         ax.annotate(

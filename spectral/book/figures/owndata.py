@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from spectral.apply.rightsize import RightSize, nodes_text
 from spectral.book.figures import peers
-from spectral.book.figures.drawing import legend_below
+from spectral.book.figures.drawing import bars, legend_below
 from spectral.book.figures.style import (
     COLUMN,
     LEAST,
@@ -26,7 +26,7 @@ from spectral.book.figures.style import (
     side_by_side,
     use_style,
 )
-from spectral.stats.intervals import Interval
+from spectral.stats.intervals import Interval, stack
 
 
 def loss_against_size(found: RightSize) -> None:
@@ -77,9 +77,8 @@ def _losses(ax: Axes, values: Sequence[Interval]) -> None:
     """A row for each model, from the top: teal where the small network is better, brown where it is worse."""
     for place, one in enumerate(values):
         colour = POSITIVE if one.low > 0 else NEGATIVE if one.high < 0 else NEUTRAL
-        bars = [[one.value - one.low], [one.high - one.value]]
         face = "white" if colour == NEUTRAL else colour
-        ax.errorbar(one.value, place, xerr=bars, color=colour, mfc=face, fmt="o", ms=5, capsize=3)
+        ax.errorbar(one.value, place, xerr=bars(one), color=colour, mfc=face, fmt="o", ms=5, capsize=3)
     ax.axvline(0, color=NEUTRAL, linewidth=1)
     ax.set_ylim(len(values) - 0.5, -0.5)
     ax.grid(axis="y", linewidth=0.5, alpha=0.5)
@@ -114,12 +113,11 @@ def planted(rows: Sequence[Planted], certain: float) -> None:
     figure, (left, right) = axes_of(2, height=1.1 + 0.27 * len(rows))
     colour = ROLES["spectral"].colour
     for ax, part in ((left, "nodes"), (right, "recurrence")):
-        values = [getattr(row, part) for row in rows]
-        bars = [[one.value - one.low for one in values], [one.high - one.value for one in values]]
+        values = stack([getattr(row, part) for row in rows])
         ax.errorbar(
-            [one.value for one in values],
+            values.value,
             range(len(rows)),
-            xerr=bars,
+            xerr=bars(values),
             color=colour,
             fmt="o",
             ms=5,

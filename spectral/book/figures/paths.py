@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from spectral.book.figures import drawing
-from spectral.book.figures.size import SHORT
-from spectral.book.figures.style import COLUMN, NEUTRAL, ROLES, axes_of
+from spectral.book.figures.style import COLUMN, NEUTRAL, SHORT, axes_of
 from spectral.stats.intervals import Interval
 
 NAMES = SHORT | {"teacher": "teacher", "whole": "not pruned", "spectral": "pruned", "other": "another teacher"}
@@ -32,7 +31,7 @@ def sorted_weights(rank: np.ndarray, curves: Mapping[str, Interval], differences
     right.set_title("difference from the teacher", x=0, ha="left")
     right.axhline(0, color=NEUTRAL, linewidth=1)
     for ax, found in ((left, curves), (right, differences)):
-        drawing.name_ends(figure, ax, _ends(found))
+        drawing.name_ends(figure, ax, drawing.ends(found, NAMES))
 
 
 def steps(labels: Sequence[str], distances: Mapping[str, Interval]) -> None:
@@ -43,7 +42,7 @@ def steps(labels: Sequence[str], distances: Mapping[str, Interval]) -> None:
     ax.set(yscale="log", ylabel="distance, in mean paths", xlim=(-0.15, len(labels) - 0.85))
     ax.set_xticks(range(len(labels)), labels)
     drawing.numbered(ax.yaxis, (0.02, 0.05, 0.1, 0.2, 0.5, 1))
-    drawing.name_ends(figure, ax, _ends(distances))
+    drawing.name_ends(figure, ax, drawing.ends(distances, NAMES))
 
 
 def second_layer(answers: ArrayLike, cosine: ArrayLike, alike: float) -> None:
@@ -72,8 +71,3 @@ def path_by_path(single: tuple[Tensor, Tensor], total: tuple[Tensor, Tensor], fo
         drawing.diagonal(ax)
         ax.set(title=title, xlabel="teacher", ylabel="student")
     drawing.legend_below(figure, left, columns=2)
-
-
-def _ends(values: Mapping[str, Interval]) -> list[tuple[float, str, str]]:
-    """Of each role its last value, its name and its colour."""
-    return [(float(interval.value[-1]), NAMES[role], ROLES[role].colour) for role, interval in values.items()]

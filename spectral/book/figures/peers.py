@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike
 
-from spectral.book.figures.drawing import line, reference
+from spectral.book.figures.drawing import bars, line, reference
 from spectral.book.figures.style import LEAST, NEUTRAL, ROLES, Role, axes_of, side_by_side
 from spectral.stats.intervals import Interval
 
@@ -93,7 +93,7 @@ def _dot(ax: Axes, place: float, series: Series, found: Interval, colour: str, n
     ax.errorbar(
         [found.value],
         [place],
-        xerr=[[found.value - found.low], [found.high - found.value]],
+        xerr=bars(found),
         fmt="o",
         color=colour,
         markerfacecolor="white" if series.hollow else colour,

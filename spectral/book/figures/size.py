@@ -12,17 +12,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from spectral.book.figures.drawing import line, name_ends, numbered
-from spectral.book.figures.style import COLUMN, LEAST, NEUTRAL, ROLES, axes_of, side_by_side
+from spectral.book.figures.drawing import ends, line, name_ends, numbered
+from spectral.book.figures.style import COLUMN, LEAST, NEUTRAL, SHORT, axes_of, leftmost
 from spectral.stats.intervals import Interval
 
 Panels = Mapping[str, Mapping[str, Interval]]
 
 STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 """Numbers of nodes at which axes may have ticks."""
-
-SHORT = {"spectral": "spectral", "lasso": "group lasso", "matched": "same settings", "published": "published"}
-"""Names of students at the ends of their lines."""
 
 
 def against_width(
@@ -38,14 +35,14 @@ def against_width(
         _lines(ax, widths, sizes, teacher_hidden, title, "o")
         ax.set(xlabel="student's width $h_S$", ylim=(0.8 * widths[0], 1.15 * widths[-1]))
         numbered(ax.xaxis, [w for w in widths if w in (10, 100, 1_000, widths[0], widths[-1])])
-    for ax in axes[:1] if side_by_side() else axes:
+    for ax in leftmost(axes):
         ax.set_ylabel(size)
     if headline:
         figure.suptitle(headline, fontsize=13)
     for ax, sizes in zip(axes, panels.values(), strict=True):
         found = {role: f"{SHORT[role]} {interval.value[-1]:.0f}" for role, interval in sizes.items()}
         others = [(teacher_hidden, f"teacher {teacher_hidden}", NEUTRAL), (widths[-1], "all nodes", NEUTRAL)]
-        name_ends(figure, ax, [*_ends(sizes, found), *others])
+        name_ends(figure, ax, [*ends(sizes, found), *others])
 
 
 def against_threshold(thresholds: Sequence[float], panels: Panels, teacher_hidden: int, chosen: float) -> None:
@@ -57,21 +54,21 @@ def against_threshold(thresholds: Sequence[float], panels: Panels, teacher_hidde
         _lines(ax, thresholds, sizes, teacher_hidden, title, None)
         ax.set(xlabel="threshold", ylim=(0.7 * teacher_hidden, 1.2 * most))
         numbered(ax.xaxis, sorted({thresholds[0], chosen, thresholds[-1]}))
-    for ax in axes[:1] if side_by_side() else axes:
+    for ax in leftmost(axes):
         ax.set_ylabel("effective size $n$")
     for ax, sizes in zip(axes, panels.values(), strict=True):
-        name_ends(figure, ax, [*_ends(sizes, SHORT), (teacher_hidden, "teacher", NEUTRAL)])
+        name_ends(figure, ax, [*ends(sizes), (teacher_hidden, "teacher", NEUTRAL)])
 
 
 def against_time(sizes: Mapping[str, tuple[ArrayLike, Interval]], teacher_hidden: int) -> None:
     """Sizes against the epoch, a line for each role: named at its end, or at its beginning if others are longer."""
     figure, ax = plt.subplots(figsize=(COLUMN, 3.5))
     last = max(np.max(epochs) for epochs, _ in sizes.values())
-    ends = {}
+    last_ones = {}
     for role, (epochs, interval) in sizes.items():
         line(ax, epochs, interval, role, marker="o")
         if np.max(epochs) == last:
-            ends[role] = interval
+            last_ones[role] = interval
         else:
             begin = np.min(epochs), interval.value[0]
             ax.annotate(SHORT[role], begin, (0, 7), textcoords="offset points", fontsize=LEAST)
@@ -81,7 +78,7 @@ def against_time(sizes: Mapping[str, tuple[ArrayLike, Interval]], teacher_hidden
     ax.set_ylim(0.8 * teacher_hidden, 1.25 * most)
     numbered(ax.xaxis, (10, 50, 200, 1_000, 5_000))
     numbered(ax.yaxis, STEPS)
-    name_ends(figure, ax, [*_ends(ends, SHORT), (teacher_hidden, "teacher", NEUTRAL)])
+    name_ends(figure, ax, [*ends(last_ones), (teacher_hidden, "teacher", NEUTRAL)])
 
 
 def _lines(
@@ -93,8 +90,3 @@ def _lines(
     ax.set(xscale="log", yscale="log")
     ax.set_title(title, x=0, ha="left")  # what stands beside the axes leaves room to the right
     numbered(ax.yaxis, STEPS)
-
-
-def _ends(sizes: Mapping[str, Interval], names: Mapping[str, str]) -> list[tuple[float, str, str]]:
-    """Of each line its last height, its name and its colour."""
-    return [(float(interval.value[-1]), names[role], ROLES[role].colour) for role, interval in sizes.items()]

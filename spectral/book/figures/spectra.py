@@ -9,8 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from spectral.book.figures.drawing import line, name_ends, numbered, spectrum
-from spectral.book.figures.size import SHORT
+from spectral.book.figures.drawing import ends, line, name_ends, numbered, spectrum
 from spectral.book.figures.style import COLUMN, LEAST, NEUTRAL, ROLES, axes_of, side_by_side
 from spectral.stats.intervals import Interval
 
@@ -92,7 +91,7 @@ def opening(
     second.set_title("means over teachers")
     numbered(second.xaxis, EPOCHS)
     second.set_yticks([n for n in (0, 1, 10, 100) if n <= most], [str(n) for n in (0, 1, 10, 100) if n <= most])
-    name_ends(figure, second, [(float(found.value[-1]), SHORT[r], ROLES[r].colour) for r, found in inside.items()])
+    name_ends(figure, second, ends(inside))
 
 
 def _nodes(ax: Axes, epochs: Sequence[int], scores: np.ndarray, threshold: float) -> None:

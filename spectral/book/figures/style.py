@@ -10,7 +10,7 @@ its axes by `axes_of`, and is drawn a second time with `narrow`, its panels belo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -42,6 +42,9 @@ ROLES = {
     "lasso": Role("direct student, group lasso", "#E69F00", (0, (3, 1, 1, 1))),
     "other": Role("another random teacher", "#777777", (0, (1, 2))),
 }
+SHORT = {"spectral": "spectral", "lasso": "group lasso", "matched": "same settings", "published": "published"}
+"""Names of students at the ends of their lines."""
+
 NEUTRAL = "#666666"
 
 SIGNS = "BrBG"
@@ -126,6 +129,11 @@ def narrow() -> Iterator[None]:
 def side_by_side() -> bool:
     """Whether a figure may be `ROW` wide; where not, it is one column."""
     return _side_by_side
+
+
+def leftmost(axes: Sequence[Axes], columns: int | None = None) -> Sequence[Axes]:
+    """Of axes of `axes_of` those without others to their left: one of each row of so many `columns`, or of one row."""
+    return axes[:: columns or len(axes)] if _side_by_side else axes
 
 
 def shades(role: str, count: int) -> list[str]:

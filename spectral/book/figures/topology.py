@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from spectral.book.figures.drawing import diagonal, legend_below, pairs, shares
+from spectral.book.figures.drawing import bars, diagonal, legend_below, pairs, shares
 from spectral.book.figures.style import LEAST, NEUTRAL, ROLES, axes_of
 from spectral.stats.intervals import Interval
 
@@ -71,7 +71,7 @@ def _points(ax: Axes, values: Interval, colour: str, label: str, *, marker: str 
     ax.errorbar(
         values.value,
         np.arange(len(values.value)) - up,
-        xerr=[values.value - values.low, values.high - values.value],
+        xerr=bars(values),
         fmt=marker,
         color=colour,
         markerfacecolor="white" if marker == "D" else colour,

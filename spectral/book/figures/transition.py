@@ -6,14 +6,12 @@ Growth of the error is given in units of E[y^2], and drawn in thousandths of tha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
-from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from spectral.book.figures.drawing import legend_below, line, points, reference
-from spectral.book.figures.style import NEUTRAL, ROLES, Line, axes_of, shades, side_by_side, size_colours
+from spectral.book.figures.drawing import legend_below, line, numbered, points, reference
+from spectral.book.figures.style import NEUTRAL, ROLES, Line, axes_of, leftmost, shades, side_by_side, size_colours
 from spectral.stats.intervals import Interval
 
 Curve = tuple[ArrayLike, Interval]
@@ -21,12 +19,6 @@ Curve = tuple[ArrayLike, Interval]
 
 GROWTH = r"growth $\Delta$, thousandths of E[y²]"
 KEPT = "nodes kept over the teacher's, $n/h_T$"
-
-
-def numbered(ax: Axes, axis: Literal["x", "y"], values: ArrayLike) -> None:
-    """Ticks of a logarithmic axis at some values, written out, and no others."""
-    getattr(ax, f"set_{axis}ticks")(values, [f"{value:,g}" for value in np.asarray(values)])
-    getattr(ax, f"{axis}axis").minorticks_off()
 
 
 def thousandths(curve: Curve) -> Curve:
@@ -42,7 +34,7 @@ def growing(panels: Mapping[str, Mapping[int, Curve]]) -> None:
             line(ax, *thousandths(found), colour=colour, label=f"$h_T$ = {size}")
         ax.set(title=title, xlabel=KEPT, xlim=(0, 1.5), ylim=(-30, 1050), xticks=[0, 0.5, 1, 1.5])
         reference(ax, 1, "$h_T$", axis="x")
-    for ax in axes if not side_by_side() else axes[:1]:
+    for ax in leftmost(axes):
         ax.set_ylabel(GROWTH)
     legend_below(figure, axes[0], columns=6 if side_by_side() else 3)
 
@@ -66,11 +58,11 @@ def rounding(jumps: Mapping[str, Curve], scatter: Mapping[str, Curve], resolutio
             points(ax, aside * np.asarray(sizes), values.scaled(factor), colour=colour, marker=marker, label=label)
     left.plot(every, 1000 * resolution / every, color=NEUTRAL, linestyle=":", label="the least that a jump can be")
     left.set(xscale="log", yscale="log", ylabel="jump, thousandths of E[y²]")
-    numbered(left, "y", (1, 10, 100))
+    numbered(left.yaxis, (1, 10, 100))
     right.set(xscale="log", ylabel="scatter of $n_c/h_T$ over students", ylim=(0, None))
     for ax in (left, right):
         ax.set_xlabel("teacher's nodes, $h_T$")
-        numbered(ax, "x", every)
+        numbered(ax.xaxis, every)
     legend_below(figure, left, columns=2 if side_by_side() else 1)
 
 
@@ -89,7 +81,7 @@ def committees(curves: Mapping[tuple[str, int], Mapping[str, Curve]]) -> None:
         ax.set(title=f"committees of {kind} nodes", xlabel=KEPT, xticks=[0, 0.5, 1, 1.5])
         ax.set(xlim=(0, 1.5), ylim=(-50, 1250))
         reference(ax, 1, "$h_T$", axis="x")
-    for ax in axes if not side_by_side() else axes[:1]:
+    for ax in leftmost(axes):
         ax.set_ylabel(GROWTH)
     legend_below(figure, axes[0], columns=4 if side_by_side() else 2)
 
@@ -120,8 +112,8 @@ def sliding(
             ax.axhline(limits[title], color=NEUTRAL, linestyle=":", label="theory, infinitely many nodes")
         ax.axvspan(*window, color=NEUTRAL, alpha=0.1, linewidth=0)
         ax.set(title=title, xscale="log", ylim=(0, 6), xlabel="distance $x$ from $n_c$")
-        numbered(ax, "x", (0.1, 0.2, 0.5))
-    for ax in axes if not side_by_side() else axes[:1]:
+        numbered(ax.xaxis, (0.1, 0.2, 0.5))
+    for ax in leftmost(axes):
         ax.set_ylabel("exponent $\\beta$")
     legend_below(figure, axes[0], columns=2 if side_by_side() else 1)
 
@@ -133,6 +125,6 @@ def gains(sizes: np.ndarray, found: Mapping[str, Interval]) -> None:
         points(ax, sizes, interval, colour=ROLES["spectral"].colour)
         ax.axhline(0, color=NEUTRAL, linewidth=1)
         ax.set(xscale="log", title=title, xlabel="teacher's nodes, $h_T$")
-        numbered(ax, "x", sizes[::2] if side_by_side() else sizes)
-    for ax in axes if not side_by_side() else axes[:1]:
+        numbered(ax.xaxis, sizes[::2] if side_by_side() else sizes)
+    for ax in leftmost(axes):
         ax.set_ylabel("gain per point")

@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from spectral.book.figures.drawing import forest, heat, legend_below, line
-from spectral.book.figures.style import COLUMN, NEUTRAL, Line, axes_of, shades, side_by_side, size_colours
-from spectral.book.figures.transition import GROWTH, Curve, numbered, thousandths
+from spectral.book.figures.drawing import forest, heat, legend_below, line, numbered
+from spectral.book.figures.style import COLUMN, NEUTRAL, Line, axes_of, leftmost, shades, side_by_side, size_colours
+from spectral.book.figures.transition import GROWTH, Curve, thousandths
 from spectral.stats.intervals import Interval
 
 LINES: Sequence[Line] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
@@ -42,8 +42,8 @@ def penalties(lines: Mapping[str, Curve]) -> None:
         line(ax, *found, colour=colours[index], style=styles[index % len(styles)], marker="o", label=label)
     ax.axhline(1, color=NEUTRAL, linewidth=1)
     ax.set(xscale="log", yscale="log", xlabel="penalties, times the usual ones", ylabel=RATIO)
-    numbered(ax, "x", (0.01, 0.1, 1, 10))
-    numbered(ax, "y", (0.3, 0.5, 1, 2, 3))
+    numbered(ax.xaxis, (0.01, 0.1, 1, 10))
+    numbered(ax.yaxis, (0.3, 0.5, 1, 2, 3))
     legend_below(figure, ax)
 
 
@@ -59,7 +59,7 @@ def lightened(panels: Mapping[int, Mapping[float, ArrayLike]]) -> None:
             ax.plot(kept, 1000 * whole, color=colours[strength], linewidth=2, label=f"{strength:g}")
         ax.set(title=f"a teacher of {size} nodes", xlabel="nodes kept, $n$", xlim=(0, 2.5 * size), ylim=(-1, 40))
         ax.axvline(size, color=NEUTRAL, linewidth=1)
-    for ax in axes if not side_by_side() else axes[:1]:
+    for ax in leftmost(axes):
         ax.set_ylabel(GROWTH)
     handles = {label: entry for ax in axes for entry, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     names = [f"{strength:g}" for strength in strengths]
@@ -76,7 +76,7 @@ def conditions(panels: Sequence[tuple[Mapping[str, Sequence[str]], Interval]], w
     for ax, (groups, found) in zip(axes, panels, strict=True):
         forest(ax, list(groups.items()), found, centre=1, within=within)
         ax.set(xscale="log", xlim=(0.25, 5.4), xlabel="$n_c/h_T$")
-        numbered(ax, "x", (0.25, 0.5, 1, 2, 5))
+        numbered(ax.xaxis, (0.25, 0.5, 1, 2, 5))
 
 
 def training(sizes: Mapping[int, Curve], longest: Mapping[str, Curve]) -> None:
@@ -88,8 +88,8 @@ def training(sizes: Mapping[int, Curve], longest: Mapping[str, Curve]) -> None:
         line(ax, *found, colour="black", style="--", label=label)
     ax.axhline(1, color=NEUTRAL, linewidth=1)
     ax.set(xscale="log", yscale="log", xlabel="epoch", ylabel="surviving over teacher's nodes")
-    numbered(ax, "x", (100, 1_000, 10_000))
-    numbered(ax, "y", (0.2, 0.5, 1, 2, 5))
+    numbered(ax.xaxis, (100, 1_000, 10_000))
+    numbered(ax.yaxis, (0.2, 0.5, 1, 2, 5))
     legend_below(figure, ax, columns=3)
 
 
@@ -101,7 +101,7 @@ def collapse(x: ArrayLike, panels: Mapping[str, tuple[Sequence[str], Interval]])
             line(ax, x, curves[index].scaled(1000), colour=colour, style=LINES[index % len(LINES)], label=label)
         ax.set(title=title, xlabel="nodes kept over critical size, $n/n_c$", ylim=(-30, None))
         ax.legend(loc="upper right")
-    for ax in axes if not side_by_side() else axes[:1]:
+    for ax in leftmost(axes):
         ax.set_ylabel(GROWTH)
 
 
@@ -110,7 +110,7 @@ def narrow(panels: Mapping[int, Mapping[int, tuple[Curve, tuple[float, float]]]]
 
     Each with the student (its needed size, and its error with so many nodes) as a star.
     """
-    figure, axes = axes_of(len(panels), height=2.9)
+    figure, axes = axes_of(len(panels), height=2.9, sharex=True, sharey=True)
     for ax, (size, lines) in zip(axes, panels.items(), strict=True):
         for index, (colour, (dim, (found, (nodes, error)))) in enumerate(
             zip(size_colours(3), lines.items(), strict=False)
@@ -127,9 +127,10 @@ def narrow(panels: Mapping[int, Mapping[int, tuple[Curve, tuple[float, float]]]]
                 label=f"pruned, $d$ = {dim}",
             )
         ax.set(xscale="log", yscale="log", title=f"$h_T$ = {size}", xlabel="nodes of the network")
+        ax.tick_params(labelbottom=True, labelleft=True)
         ax.axvline(size, color=NEUTRAL, linewidth=1)
-        numbered(ax, "x", (5, 10, 20, 40, 80, 160))
-        numbered(ax, "y", (0.1, 1, 10, 100))
-    for ax in axes if not side_by_side() else axes[::2]:
+        numbered(ax.xaxis, (5, 10, 20, 40, 80, 160))
+        numbered(ax.yaxis, (0.1, 1, 10, 100))
+    for ax in leftmost(axes, 2):
         ax.set_ylabel("test error, thousandths")
     legend_below(figure, axes[0], columns=4 if side_by_side() else 2)
