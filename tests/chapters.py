@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
+from papermill.translators import translate_parameters
 from rendered import ROOT
 
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel is the one of this environment, whatever a user's folder has
@@ -19,6 +21,17 @@ def code(path: Path) -> list[nbformat.NotebookNode]:
 def names(path: Path) -> set[str]:
     """The parameters of a chapter, as papermill reads them."""
     return set(papermill.inspect_notebook(str(path)))
+
+
+def begin(path: Path, **parameters) -> dict[str, Any]:
+    """The names after a chapter's first two cells, with the caller's parameters between them as papermill puts them."""
+    declared, opening = (cell.source for cell in code(path)[:2])
+    injected = translate_parameters("python3", "python", parameters, "Parameters")
+    names: dict[str, Any] = {"In": []}
+    for source in (declared, injected, opening):
+        names["In"].append(source)
+        exec(source, names)
+    return names
 
 
 def execute(path: Path, tmp_path: Path, **parameters) -> nbformat.NotebookNode:
