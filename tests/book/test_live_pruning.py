@@ -2,29 +2,23 @@
 
 import json
 import random
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import pydata_sphinx_theme
 import pytest
 import torch
-from test_reader import NARROW, WIDE, browser, opened, page  # noqa: F401 fixtures
+from live_pages import FOCUS, STATE, STORE, colour, shown, unreadable, write
+from test_reader import NARROW, WIDE, browser, page  # noqa: F401 fixtures
 
 from spectral.book.live import pruning
 from spectral.book.quantities import THRESHOLD
 from spectral.curves import growth, onset
 from spectral.lab.collection import MissingResult, Results
-from spectral.lab.files import REPOSITORY
 from spectral.lab.presets import experiments
-from spectral.lab.store import Store
 from spectral.prune import mask, node_scores, rank
 from spectral.streams import Member
 from spectral.tasks import Patterns, Task, Teacher
 
-STATIC = REPOSITORY / "book" / "_static"
-THEME = next(Path(pydata_sphinx_theme.__file__).parent.rglob("pydata-sphinx-theme.css"))
-STORE = Store(committed=REPOSITORY / "book" / "results", local=Path("/nonexistent"))
 TOLERANCE = 1e-5
 """Of errors in units of E[y^2]; of answers in units of the largest that the whole student gives on the line."""
 
@@ -117,30 +111,9 @@ def test_what_the_figure_is_there_to_show(data):
 # ---- The page ------------------------------------------------------------------------------------------------------
 
 
-def write(folder: Path, data, fault: tuple[str, str] = ("", ""), times: int = 1) -> Path:
-    """A page with the figure, so many `times`, in a folder of its own; a `fault` replaces a part of its script."""
-    folder.mkdir()
-    for path in (THEME, *(STATIC / name for name in ("live.js", "live-pruning.js", "live.css"))):
-        shutil.copy(path, folder)
-    script = folder / "live-pruning.js"
-    sound = script.read_text()
-    assert fault[0] in sound
-    script.write_text(sound.replace(*fault, 1))
-    figure = f'<div class="live" data-name="pruning"><script type="application/json">{json.dumps(data)}</script></div>'
-    links = "".join(f'<link rel="stylesheet" href="{name}">' for name in (THEME.name, "live.css"))
-    path = folder / "page.html"
-    path.write_text(
-        f'<!doctype html><html lang="en" data-theme="light" data-mode="light"><head><meta charset="utf-8">{links}'
-        '<meta name="viewport" content="width=device-width"><title>Prune it yourself</title></head>'
-        f'<body style="padding: 0 1rem; max-width: 44rem; margin: auto">{figure * times}'
-        '<script defer src="live.js"></script><script defer src="live-pruning.js"></script></body></html>'
-    )
-    return path
-
-
 @pytest.fixture(scope="module")
 def address(data, tmp_path_factory) -> Path:
-    return write(tmp_path_factory.mktemp("live") / "pruning", data)
+    return write(tmp_path_factory.mktemp("live") / "page", "pruning", data)
 
 
 def choose(page, teacher: int, penalty: float, order: str, n: int) -> dict:  # noqa: F811
@@ -149,7 +122,7 @@ def choose(page, teacher: int, penalty: float, order: str, n: int) -> dict:  # n
     page.get_by_label(f"× {penalty:g}", exact=True).check()
     page.locator(".live select").select_option(order)
     page.locator(".live input[type=range]").fill(str(n))
-    state = page.evaluate("document.querySelector('.live').state")
+    state = page.evaluate(STATE)
     return state | {"said": page.locator(".live-readout").inner_text()}
 
 
@@ -170,11 +143,11 @@ def differences(page, data, results, count: int) -> list[tuple[float, float]]:  
     runs = iter(data["runs"])
     stored = [[by_hash[next(runs)] for _ in teacher["students"]] for teacher in data["teachers"]]
     for t, s, order, n in settings(data, count):
-        shown = data["teachers"][t]["students"][s]
-        state = choose(page, data["teachers"][t]["nodes"], shown["penalty"], order, n)
+        drawn = data["teachers"][t]["students"][s]
+        state = choose(page, data["teachers"][t]["nodes"], drawn["penalty"], order, n)
         student, test = stored[t][s].student([0]).double(), stored[t][s].task([0]).test
         test = Patterns(test.x.double(), test.y.double())
-        kept = rank(node_scores(student))[0, shown["orders"][order]["order"][:n]]
+        kept = rank(node_scores(student))[0, drawn["orders"][order]["order"][:n]]
         if order in ("incoming", "product"):
             assert kept.tolist() == rank(node_scores(student, order))[0, :n].tolist()
         keep = torch.zeros(1, student.student_hidden, dtype=torch.bool)
@@ -191,9 +164,8 @@ def differences(page, data, results, count: int) -> list[tuple[float, float]]:  
 
 
 def test_error_and_answers_are_those_of_the_pruned_student(page, data, results, address):  # noqa: F811
-    with opened(page, address.as_uri(), f"{address.parent.as_uri()}/") as complaints:
+    with shown(page, address):
         found = differences(page, data, results, 20)
-    assert complaints == []
     assert len(found) == 20
     assert max(error for error, _ in found) <= TOLERANCE
     assert max(apart for _, apart in found) <= TOLERANCE
@@ -210,13 +182,13 @@ def test_error_and_answers_are_those_of_the_pruned_student(page, data, results, 
     ids=["no relu", "no second relu", "a node too many", "another's error"],
 )
 def test_a_fault_is_found(page, data, results, tmp_path, fault):  # noqa: F811
-    path = write(tmp_path / "page", data, fault)
-    with opened(page, path.as_uri(), f"{path.parent.as_uri()}/"):
+    path = write(tmp_path / "page", "pruning", data, fault)
+    with shown(page, path):
         assert max(max(pair) for pair in differences(page, data, results, 4)) > TOLERANCE
 
 
 def test_without_a_node_it_says_nothing(page, address):  # noqa: F811
-    with opened(page, address.as_uri(), f"{address.parent.as_uri()}/"):
+    with shown(page, address):
         state = choose(page, 20, 1, "greedy", 0)
         assert set(state["answers"]) == {0}
         assert 0.9 < state["error"] <= 1
@@ -225,7 +197,7 @@ def test_without_a_node_it_says_nothing(page, address):  # noqa: F811
 
 def test_what_it_says(page, data, address):  # noqa: F811
     """The numbers of the sentences are those of the data, and the sentence on penalties is each teacher's."""
-    with opened(page, address.as_uri(), f"{address.parent.as_uri()}/"):
+    with shown(page, address):
         small, large = (choose(page, size, 1, "greedy", 12) for size in (20, 80))
         more = choose(page, 20, 1, "greedy", 40)["said"]
     for state, teacher in zip((small, large), data["teachers"], strict=True):
@@ -242,20 +214,13 @@ def test_what_it_says(page, data, address):  # noqa: F811
     assert "the error has not grown; the teacher has no more than 20 nodes." in more
 
 
-FOCUS = """() => {
-    const element = document.activeElement, {outlineStyle, boxShadow} = getComputedStyle(element);
-    const seen = outlineStyle !== "none" || boxShadow !== "none";
-    return [element.type ?? element.tagName, element.closest("label")?.innerText ?? "", seen];
-}"""
-
-
 def test_the_keyboard_reaches_and_moves_everything(page, address):  # noqa: F811
     def press(key: str):
         page.keyboard.press(key)
-        return page.evaluate(FOCUS), page.evaluate("document.querySelector('.live').state")
+        return page.evaluate(FOCUS), page.evaluate(STATE)
 
-    with opened(page, address.as_uri(), f"{address.parent.as_uri()}/") as complaints:
-        before = page.evaluate("document.querySelector('.live').state")
+    with shown(page, address):
+        before = page.evaluate(STATE)
         for kind, key, what in (
             ("radio", "ArrowRight", "nodes"),
             ("radio", "ArrowLeft", "nodes left"),
@@ -275,11 +240,10 @@ def test_the_keyboard_reaches_and_moves_everything(page, address):  # noqa: F811
             }
             assert changed[what], what
             before = after
-    assert complaints == []
 
 
 def test_a_press_on_the_curve_moves_the_slider(page, address):  # noqa: F811
-    with opened(page, address.as_uri(), f"{address.parent.as_uri()}/"):
+    with shown(page, address):
         box = page.locator(".live-panel svg").nth(1).bounding_box()
         page.mouse.click(box["x"] + box["width"] * 200 / 360, box["y"] + 60)
         assert page.evaluate("document.querySelector('.live').state.n") == 20
@@ -287,72 +251,37 @@ def test_a_press_on_the_curve_moves_the_slider(page, address):  # noqa: F811
 
 
 def test_two_on_a_page_do_not_know_each_other(page, data, tmp_path):  # noqa: F811
-    path = write(tmp_path / "page", data, times=2)
-    with opened(page, path.as_uri(), f"{path.parent.as_uri()}/") as complaints:
+    path = write(tmp_path / "page", "pruning", data, times=2)
+    with shown(page, path):
         first, second = (page.locator(".live").nth(index) for index in range(2))
         first.get_by_label("80 nodes").check()
         second.get_by_label("× 10").check()
         first.get_by_label("× 0.01").check()
-        shown = page.evaluate("[...document.querySelectorAll('.live')].map(({state}) => state.critical)")
+        critical = page.evaluate("[...document.querySelectorAll('.live')].map(({state}) => state.critical)")
         assert second.get_by_label("20 nodes").is_checked()
         assert second.get_by_label("× 10").is_checked()
     orders = data["teachers"][1]["students"][0]["orders"], data["teachers"][0]["students"][-1]["orders"]
-    assert shown == [order["greedy"]["critical"] for order in orders]
-    assert complaints == []
+    assert critical == [order["greedy"]["critical"] for order in orders]
 
 
-SEEN = """() => {
-    const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
-    const luminance = (rgb) => {
-        const [r, g, b] = rgb.map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const ground = luminance(parse(getComputedStyle(document.body).backgroundColor).slice(0, 3));
-    const contrast = (colour) => {
-        const own = luminance(parse(colour).slice(0, 3));
-        return (Math.max(own, ground) + 0.05) / (Math.min(own, ground) + 0.05);
-    };
-    const live = document.querySelector(".live"), small = [], pale = [];
-    for (const text of live.querySelectorAll("text, label, legend, select, p")) {
-        const style = getComputedStyle(text);
-        const scale = text.getScreenCTM ? text.getScreenCTM().a : 1;
-        if (parseFloat(style.fontSize) * scale < 9) small.push(text.textContent);
-        const colour = text.getScreenCTM ? style.fill : style.color;
-        if (text.tagName !== "SELECT" && contrast(colour) < 4.5) pale.push(`${text.textContent}: ${colour}`);
-    }
-    for (const line of live.querySelectorAll(".student, .whole, .teacher, .axis, .guide, .bend:not(.gone)")) {
-        const {stroke} = getComputedStyle(line);
-        if (contrast(stroke) < 3) pale.push(`${line.getAttribute("class")}: ${stroke}`);
-    }
-    for (const disc of live.querySelectorAll(".nodes circle:not(.gone, .dead), .point, .critical.current")) {
-        const {fill} = getComputedStyle(disc);
-        if (contrast(fill) < 3) pale.push(`${disc.getAttribute("class")}: ${fill}`);
-    }
-    const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-    const outside = [...live.querySelectorAll("text, label, select, input")].filter((one) => {
-        const {left, right} = one.getBoundingClientRect();
-        return left < 0 || right > innerWidth;
-    });
-    return {small, pale, wide, outside: outside.map((one) => one.textContent)};
-}"""
+LINES = ".student, .whole, .teacher, .axis, .guide, .bend:not(.gone)"
+AREAS = ".nodes circle:not(.gone, .dead), .point, .critical.current"
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW, 320])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_can_be_read(page, data, address, width, scheme):  # noqa: F811
-    """Text of 9 px at least, told from its ground, and nothing beside the screen; so for all students."""
-    with opened(page, address.as_uri(), f"{address.parent.as_uri()}/", width=width) as complaints:
-        page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
-        page.evaluate(f"document.body.style.background = '{'#14181e' if scheme == 'dark' else 'white'}'")
+    """Text is told from its ground and from other text, and nothing beside the screen; so for all students."""
+    with shown(page, address, width=width):
+        colour(page, scheme)
         for teacher in data["teachers"]:
             for student in teacher["students"]:
                 choose(page, teacher["nodes"], student["penalty"], "incoming", 0)
-                assert page.evaluate(SEEN) == {"small": [], "pale": [], "wide": 0, "outside": []}
-    assert complaints == []
+                assert unreadable(page, lines=LINES, areas=AREAS) == {}
 
 
 def test_it_is_not_printed(page, address):  # noqa: F811
-    with opened(page, address.as_uri(), f"{address.parent.as_uri()}/"):
+    with shown(page, address):
         assert page.locator(".live").is_visible()
         page.emulate_media(media="print")
         assert not page.locator(".live").is_visible()

@@ -4,29 +4,21 @@ import copy
 import json
 import random
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import pydata_sphinx_theme
 import pytest
 import torch
-from test_reader import NARROW, WIDE, browser, opened, page  # noqa: F401 fixtures
+from live_pages import FOCUS, STATE, STATIC, STORE, colour, shown, unreadable, write
+from test_reader import NARROW, WIDE, browser, page  # noqa: F401 fixtures
 
 from spectral.book.figures.dark import dark
 from spectral.book.figures.style import ROLES
 from spectral.book.live import threshold
 from spectral.lab.collection import MissingResult, Results
-from spectral.lab.files import REPOSITORY
 from spectral.lab.presets import STUDENTS, experiments
-from spectral.lab.store import Store
 from spectral.measures import effective_size
-
-STATIC = REPOSITORY / "book" / "_static"
-THEME = next(Path(pydata_sphinx_theme.__file__).parent.rglob("pydata-sphinx-theme.css"))
-STORE = Store(committed=REPOSITORY / "book" / "results", local=Path("/nonexistent"))
-STATE = "document.querySelector('.live').state"
 
 
 @pytest.fixture(scope="module")
@@ -130,32 +122,9 @@ def test_what_the_figure_is_there_to_show(grid):
 # ---- The page ------------------------------------------------------------------------------------------------------
 
 
-def write(folder: Path, data, fault: tuple[str, str] = ("", ""), times: int = 1) -> Path:
-    """A page with the figure, so many `times`, in a folder of its own; a `fault` replaces a part of its script."""
-    folder.mkdir()
-    for path in (THEME, *(STATIC / name for name in ("live.js", "live-threshold.js", "live.css"))):
-        shutil.copy(path, folder)
-    script = folder / "live-threshold.js"
-    sound = script.read_text()
-    assert fault[0] in sound
-    script.write_text(sound.replace(*fault, 1))
-    figure = (
-        f'<div class="live" data-name="threshold"><script type="application/json">{json.dumps(data)}</script></div>'
-    )
-    links = "".join(f'<link rel="stylesheet" href="{name}">' for name in (THEME.name, "live.css"))
-    path = folder / "page.html"
-    path.write_text(
-        f'<!doctype html><html lang="en" data-theme="light" data-mode="light"><head><meta charset="utf-8">{links}'
-        '<meta name="viewport" content="width=device-width"><title>Where do you draw the line?</title></head>'
-        f'<body style="padding: 0 1rem; max-width: 48rem; margin: auto">{figure * times}'
-        '<script defer src="live.js"></script><script defer src="live-threshold.js"></script></body></html>'
-    )
-    return path
-
-
 @pytest.fixture(scope="module")
 def address(data, tmp_path_factory) -> Path:
-    return write(tmp_path_factory.mktemp("live") / "threshold", data)
+    return write(tmp_path_factory.mktemp("live") / "page", "threshold", data)
 
 
 def choose(root, data, width: int, epoch: int, score: str, value: float) -> None:
@@ -176,9 +145,9 @@ def settings(data, count: int) -> Iterator[tuple[int, int, str, float]]:
         yield draw.choice(data["widths"]), epoch, score, draw.choice(data["thresholds"][: data["offered"]])
 
 
-def differences(page, data, grid, count: int) -> list[str]:  # noqa: F811
+def differences(page, data, grid, count: int) -> Iterator[str]:  # noqa: F811
     """Where the page's counts, in its state, its drawings or its sentence, are not those of `effective_size`."""
-    found, seen = [], set()
+    seen = set()
     for width, epoch, score, value in settings(data, count):
         choose(page.locator(".live"), data, width, epoch, score, value)
         state = page.evaluate(STATE)
@@ -198,18 +167,16 @@ def differences(page, data, grid, count: int) -> list[str]:  # noqa: F811
             sizes = effective_size(scores, value)
             shown = state["counts"][student["role"]]
             if not (f"{shown:,}" == drawn[place] == said[place] and shown == int(sizes[0])):
-                found.append(f"{student['role']} {width} {epoch} {score} {value}: {shown}, not {int(sizes[0])}")
+                yield f"{student['role']} {width} {epoch} {score} {value}: {shown}, not {int(sizes[0])}"
             if abs(state["means"][student["role"]] - float(sizes.double().mean())) > 1e-9:
-                found.append(f"mean of {student['role']} {width} {epoch} {score} {value}")
+                yield f"mean of {student['role']} {width} {epoch} {score} {value}"
             seen.add(student["role"])
     assert seen == set(STUDENTS)
-    return found
 
 
 def test_counts_on_the_page_are_those_of_effective_size(page, data, grid, address):  # noqa: F811
-    with opened(page, address.as_uri(), f"{address.parent.as_uri()}/") as complaints:
-        assert differences(page, data, grid, 20) == []
-    assert complaints == []
+    with shown(page, address):
+        assert list(differences(page, data, grid, 20)) == []
 
 
 @pytest.mark.parametrize(
@@ -223,9 +190,9 @@ def test_counts_on_the_page_are_those_of_effective_size(page, data, grid, addres
     ids=["next threshold", "other score", "other epoch", "all students"],
 )
 def test_a_fault_of_the_script_is_found(page, data, grid, tmp_path, fault):  # noqa: F811
-    path = write(tmp_path / "page", data, fault)
-    with opened(page, path.as_uri(), f"{path.parent.as_uri()}/"):
-        assert differences(page, data, grid, 20)
+    path = write(tmp_path / "page", "threshold", data, fault)
+    with shown(page, path):
+        assert next(differences(page, data, grid, 20), None)
 
 
 def test_a_node_too_many_in_the_data_is_found(page, data, grid, tmp_path):  # noqa: F811
@@ -233,15 +200,15 @@ def test_a_node_too_many_in_the_data_is_found(page, data, grid, tmp_path):  # no
     for width in altered["students"][0]["one"]["incoming"]:
         for counts in width:
             counts[0] += 1
-    path = write(tmp_path / "page", altered)
-    with opened(page, path.as_uri(), f"{path.parent.as_uri()}/"):
-        found = differences(page, altered, grid, 20)
+    path = write(tmp_path / "page", "threshold", altered)
+    with shown(page, path):
+        found = list(differences(page, altered, grid, 4))
     assert found
     assert all(text.startswith("spectral") for text in found)
 
 
 def test_what_it_says(page, data, grid, address):  # noqa: F811
-    with opened(page, address.as_uri(), f"{address.parent.as_uri()}/"):
+    with shown(page, address):
         choose(page.locator(".live"), data, 200, data["epochs"][-1], "incoming", 0.05)
         kept, moved, other = page.locator(".live-readout p").all_inner_texts()
 
@@ -263,7 +230,7 @@ def test_what_it_says(page, data, grid, address):  # noqa: F811
 
 def test_by_the_product_there_is_no_epoch_to_choose(page, data, address):  # noqa: F811
     """And the page says why; back at the norm there is."""
-    with opened(page, address.as_uri(), f"{address.parent.as_uri()}/"):
+    with shown(page, address):
         epoch = page.get_by_role("slider", name="Epoch")
         epoch.fill("3")
         page.get_by_role("radio", name="product").check()
@@ -275,15 +242,8 @@ def test_by_the_product_there_is_no_epoch_to_choose(page, data, address):  # noq
         assert "product" not in page.locator(".live-slide.epoch").inner_text()
 
 
-FOCUS = """() => {
-    const element = document.activeElement, {outlineStyle, boxShadow} = getComputedStyle(element);
-    const seen = outlineStyle !== "none" || boxShadow !== "none";
-    return [element.type ?? element.tagName, element.closest("label")?.innerText ?? "", seen];
-}"""
-
-
 def test_the_keyboard_reaches_and_moves_everything(page, address):  # noqa: F811
-    with opened(page, address.as_uri(), f"{address.parent.as_uri()}/") as complaints:
+    with shown(page, address):
         before = page.evaluate(STATE)
         for kind, key, label, what in (
             ("range", "ArrowRight", "Threshold", "threshold"),
@@ -309,12 +269,11 @@ def test_the_keyboard_reaches_and_moves_everything(page, address):  # noqa: F811
         assert set(after["counts"].values()) == {after["width"]}
         spoken = page.locator("input[type=range]").evaluate_all("all => all.map(one => one.ariaValueText)")
         assert spoken == [f"{after['threshold']}", f"{after['width']} nodes", "0"]
-    assert complaints == []
 
 
 def test_the_line_is_dragged(page, data, address):  # noqa: F811
     """In any of the drawings, and with it goes the slider; a press below the bars is none."""
-    with opened(page, address.as_uri(), f"{address.parent.as_uri()}/"):
+    with shown(page, address):
         drawing = page.locator(".live-facets svg").nth(2)
         drawing.scroll_into_view_if_needed()
         box = drawing.bounding_box()
@@ -332,8 +291,8 @@ def test_the_line_is_dragged(page, data, address):  # noqa: F811
 
 
 def test_two_on_a_page_do_not_know_each_other(page, data, tmp_path):  # noqa: F811
-    path = write(tmp_path / "page", data, times=2)
-    with opened(page, path.as_uri(), f"{path.parent.as_uri()}/") as complaints:
+    path = write(tmp_path / "page", "threshold", data, times=2)
+    with shown(page, path):
         first, second = (page.locator(".live").nth(index) for index in range(2))
         first.get_by_role("radio", name="product").check()
         second.get_by_role("slider", name="Width").fill("7")
@@ -341,65 +300,39 @@ def test_two_on_a_page_do_not_know_each_other(page, data, tmp_path):  # noqa: F8
         states = page.evaluate("[...document.querySelectorAll('.live')].map(({state}) => [state.width, state.score])")
         assert page.locator("[id]").count() == 0
     assert states == [[200, "product"], [1000, "incoming"]]
-    assert complaints == []
 
 
-SEEN = """() => {
-    const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
-    const luminance = (rgb) => {
-        const [r, g, b] = rgb.map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const ground = luminance(parse(getComputedStyle(document.body).backgroundColor).slice(0, 3));
-    const contrast = (colour) => {
-        const own = luminance(parse(colour).slice(0, 3));
-        return (Math.max(own, ground) + 0.05) / (Math.min(own, ground) + 0.05);
-    };
-    const live = document.querySelector(".live"), small = [], pale = [], cut = [];
-    const texts = [...live.querySelectorAll("text, label, legend, p")].filter((one) => one.textContent);
-    for (const text of texts) {
-        const style = getComputedStyle(text);
-        const scale = text.getScreenCTM ? text.getScreenCTM().a : 1;
-        if (parseFloat(style.fontSize) * scale < 9) small.push(text.textContent);
-        const colour = text.getScreenCTM ? style.fill : style.color;
-        if (contrast(colour) < 4.5) pale.push(`${text.textContent}: ${colour}`);
-    }
-    for (const line of live.querySelectorAll(".mean, .axis, .guide, .teacher, .bar line")) {
-        const {stroke} = getComputedStyle(line);
-        if (contrast(stroke) < 3) pale.push(`${line.getAttribute("class")}: ${stroke}`);
-    }
-    for (const area of live.querySelectorAll(".above:not(.nodes), .point, .bar circle")) {
-        const {fill} = getComputedStyle(area);
-        if (contrast(fill) < 3) pale.push(`${area.getAttribute("class")}: ${fill}`);
-    }
-    const outside = [...texts, ...live.querySelectorAll("input, svg")].filter((one) => {
-        const {left, right} = one.getBoundingClientRect();
-        return left < 0 || right > innerWidth;
-    });
-    const boxes = [...live.querySelectorAll("svg text")].filter((one) => one.textContent).map((one) => {
-        const {left, right, top, bottom} = one.getBoundingClientRect();
-        return {left, right, top: top + 2, bottom: bottom - 2, text: one.textContent};
-    });
-    boxes.forEach((a, index) => boxes.slice(index + 1).forEach((b) => {
-        if (a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
-            cut.push(`${a.text} on ${b.text}`);
-    }));
-    const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-    return {small, pale, wide, cut, outside: outside.map((one) => one.textContent)};
-}"""
+LINES = ".mean, .axis, .guide, .teacher, .bar line"
+AREAS = ".above:not(.nodes), .point, .bar circle"
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW, 320])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_can_be_read(page, data, address, width, scheme):  # noqa: F811
     """Text of 9 px at least, told from its ground and not on other text; nothing beside the screen."""
-    with opened(page, address.as_uri(), f"{address.parent.as_uri()}/", width=width) as complaints:
-        page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
-        page.evaluate(f"document.body.style.background = '{'#14181e' if scheme == 'dark' else 'white'}'")
+    with shown(page, address, width=width):
+        colour(page, scheme)
         for choice in settings(data, 10):
             choose(page.locator(".live"), data, *choice)
-            assert page.evaluate(SEEN) == {"small": [], "pale": [], "wide": 0, "cut": [], "outside": []}
-    assert complaints == []
+            assert unreadable(page, lines=LINES, areas=AREAS) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "style"),
+    [
+        ("small", ".live text { font-size: 5px !important }"),
+        ("pale", ".live p { color: #bbb !important }"),
+        ("pale", ".live .axis { stroke: #ddd !important }"),
+        ("pale", ".live .point, .live .bar circle { fill: #ddd !important }"),
+        ("laid", ".live svg text { font-size: 40px !important }"),
+        ("wide", ".live { width: 2000px !important; max-width: none !important }"),
+        ("outside", ".live label { position: relative; left: -3000px }"),
+    ],
+)
+def test_what_cannot_be_read_is_found(page, address, kind, style):  # noqa: F811
+    with shown(page, address):
+        page.add_style_tag(content=style)
+        assert kind in unreadable(page, lines=LINES, areas=AREAS)
 
 
 def test_colours_are_those_of_the_roles():
@@ -417,7 +350,7 @@ def test_nothing_is_animated():
 
 
 def test_without_its_script_and_in_print_it_is_hidden(page, address):  # noqa: F811
-    with opened(page, address.as_uri(), f"{address.parent.as_uri()}/"):
+    with shown(page, address):
         assert page.locator(".live").is_visible()
         page.emulate_media(media="print")
         assert not page.locator(".live").is_visible()
