@@ -6,15 +6,17 @@ python book/downloads.py zip _build/html/_build/html _build/book.zip
 
 import argparse
 import io
-import os
 import shutil
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-import yaml
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+from spectral.lab.files import replacing
 
 if TYPE_CHECKING:
     from pypdf import PdfReader, PdfWriter
@@ -29,7 +31,6 @@ LOADED = """async () => {
         if (image.checkVisibility())
             await image.decode().catch(() => missing.push(image.src));
     }
-    await window.MathJax?.startup?.promise;
     await document.fonts.ready;
     return missing;
 }"""
@@ -42,13 +43,7 @@ class Impossible(Exception):
 
 def listed(site: Path, toc: Path) -> list[Path]:
     """The pages of a book that was built, in the order of its contents."""
-    contents = yaml.safe_load(toc.read_text())
-    names = [contents["root"]]
-    for part in contents["parts"]:
-        for chapter in part["chapters"]:
-            names.append(chapter["file"])
-            names += [one["file"] for one in chapter.get("sections", [])]
-    pages = [site / f"{name}.html" for name in names]
+    pages = [site / f"{name}.html" for name in parse_toc_yaml(toc)]
     if missing := [page.name for page in pages if not page.exists()]:
         raise Impossible(
             f"no book with all of its pages in {site} ({missing[0]} is missing); "
@@ -182,49 +177,48 @@ def print_pdf(pages: list[Path], out: Path) -> int:
         sheet.merge_page(number)
         sheet.compress_content_streams()  # which merging has unpacked
     book.add_metadata({"/Title": "How a Student becomes a Teacher, reproduced"})
-    unfinished = out.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
+    with replacing(out) as file:
         book.write(file)
-    os.replace(unfinished, out)
     return len(book.pages)
 
 
 def pack(site: Path, out: Path) -> int:
     """Put the pages into a zip with one folder; equal pages make equal bytes. Returns how many files it has."""
     files = sorted(path for path in site.rglob("*") if path.is_file())
-    unfinished = out.with_suffix(".unfinished")
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as target:
+    with (
+        replacing(out) as whole,
+        zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
         for path in files:
             name = f"{out.stem}/{path.relative_to(site).as_posix()}"
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             target.writestr(entry, path.read_bytes())
-    os.replace(unfinished, out)
     return len(files)
 
 
-def main() -> int:
-    """Run the command line; exit status 1 if something is missing."""
+def main(arguments: Sequence[str | Path] | None = None) -> int:
+    """Run the command line on `arguments` (default: the process's); exit status 1 if something is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kind", choices=("pdf", "zip"))
     parser.add_argument("site", type=Path, help="folder of the built pages")
     parser.add_argument("out", type=Path)
-    arguments = parser.parse_args()
+    options = parser.parse_args(arguments and list(map(str, arguments)))
     toc = Path(__file__).parents[1] / "_toc.yml"
     try:
-        if not arguments.out.parent.is_dir():
-            raise Impossible(f"there is no folder {arguments.out.parent}")
-        pages = listed(arguments.site, toc)
-        if arguments.kind == "pdf":
-            count = f"{print_pdf(pages, arguments.out)} pages"
+        if not options.out.parent.is_dir():
+            raise Impossible(f"there is no folder {options.out.parent}")
+        pages = listed(options.site, toc)
+        if options.kind == "pdf":
+            count = f"{print_pdf(pages, options.out)} pages"
         else:
-            count = f"{pack(arguments.site, arguments.out)} files"
+            count = f"{pack(options.site, options.out)} files"
     except Impossible as error:
         print(error, file=sys.stderr)
         return 1
-    size = arguments.out.stat().st_size / 1e6
-    print(f"{arguments.out}: {count}, {size:.1f} MB")
+    size = options.out.stat().st_size / 1e6
+    print(f"{options.out}: {count}, {size:.1f} MB")
     return 0
 
 

@@ -1,19 +1,41 @@
 """The book as a reader has it: the pages of its table of contents, and how they are built."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import yaml
+import pytest
+from sphinx_external_toc.parsing import parse_toc_yaml
 
 ROOT = Path(__file__).parents[1]
+PROGRAMS = ("chromium", "google-chrome", "chromium-browser")
 
 
 def pages() -> list[str]:
     """The pages in the order of the table of contents, without endings: `book/index`, ..."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
-    return [toc["root"], *(page["file"] for chapter in chapters for page in (chapter, *chapter.get("sections", [])))]
+    return list(parse_toc_yaml(ROOT / "_toc.yml"))
+
+
+def browser_program() -> str:
+    """The browser of this machine, and that Playwright is there to steer it."""
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        absent("the Python package playwright; pip install -r requirements.txt")
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        absent(f"one of {', '.join(PROGRAMS)}; on Debian: apt-get install chromium")
+    return program
+
+
+def absent(what: str) -> None:
+    """Skip aloud; in CI fail, so that the test is not lost there in silence."""
+    message = f"THE BOOK WAS NOT OPENED IN A BROWSER. Missing: {what}"
+    if os.environ.get("CI"):
+        pytest.fail(f"{message} (CI is set, so this is a failure)", pytrace=False)
+    pytest.skip(message)
 
 
 def build(out: Path) -> Path:

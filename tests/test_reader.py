@@ -20,31 +20,18 @@ import matplotlib.image
 import nbformat
 import numpy as np
 import pytest
-from rendered import ROOT, pages
+from rendered import ROOT, absent, browser_program, pages
 
-PROGRAMS = ("chromium", "google-chrome", "chromium-browser")
 CHECKS = Path(__file__).with_name("reader.js").read_text()
 WIDE, NARROW = 1280, 390  # pixels: a laptop, a telephone
-
-
-def absent(what: str) -> None:
-    """Skip aloud; in CI fail, so that the test is not lost there in silence."""
-    message = f"THE BOOK WAS NOT OPENED IN A BROWSER. Missing: {what}"
-    if os.environ.get("CI"):
-        pytest.fail(f"{message} (CI is set, so this is a failure)", pytrace=False)
-    pytest.skip(message)
 
 
 @pytest.fixture(scope="module")  # not longer: Playwright's event loop would be in the way of the notebooks' tests
 def browser():
     """The system's Chromium. Nothing but this machine has an address in it."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        absent("the Python package playwright; pip install -r requirements.txt")
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        absent(f"one of {', '.join(PROGRAMS)}; on Debian: apt-get install chromium")
+    program = browser_program()
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         addresses = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
         browser = playwright.chromium.launch(executable_path=program, args=[addresses])
@@ -317,7 +304,8 @@ def test_the_link_past_the_navigation_leads_to_the_text(page, site):
 
 
 SCREEN = ".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header, .bd-header-article, .prev-next-footer, .bd-footer"
-PAPER = f"""() => [...document.querySelectorAll("{SCREEN}, button, summary, .live, .only-dark")]
+FOLDED = "summary, details .cell_input, details:not(:has(figure)) *"
+PAPER = f"""() => [...document.querySelectorAll("{SCREEN}, {FOLDED}, button, .live, .only-dark")]
     .filter(element => element.checkVisibility()).map(element => `on paper: ${{element.outerHTML.slice(0, 160)}}`)
     .concat([...document.querySelectorAll(".shown img.only-light")].filter(image => !image.getClientRects().length)
     .map(image => `not on paper: ${{image.outerHTML.slice(0, 160)}}`))"""
@@ -343,6 +331,7 @@ def test_paper_is_black_on_white(page, site, name):
 
 
 UNPRINTABLE = {
+    "on paper: <i": "<details open style='display: block !important'><i>folded</i></details>",
     "on paper: <button": "<button style='display: block !important'>Click</button>",
     "not on paper: <img": OUTPUT.format("class='only-light' hidden style='display: none !important'", BARE),
     "the paper is not white": "<style>article { background: #123 !important }</style>",
