@@ -11,6 +11,7 @@ EXECUTED := $(CHAPTERS:%=$(SOURCE)/%)
 CHANGED := $(BUILD)/changed
 TIMES := $(BUILD)/times.json
 RESULTS := $(wildcard book/results/*.json) $(wildcard book/bench.json book/coverage.json book/tables.json book/claims.yaml book/verdicts.json)
+PLAIN := $(BUILD)/sphinx
 PAGES := _config.yml _toc.yml CITATION.cff LICENSE $(wildcard book/*.md) book/references.bib $(wildcard book/_static/*) $(wildcard book/_ext/*.py)
 
 SHELL := /bin/bash
@@ -21,10 +22,13 @@ WORKERS := --numprocesses $(CORES) --dist loadscope
 PARALLEL := OMP_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book html pdf zip test lint unit notebooks refresh bench lock clean
+.PHONY: help book html sphinx pdf zip test lint unit notebooks refresh bench lock clean
 # The kernel of a notebook is the one of .venv; nothing is written beside the sources.
 export PYTHONDONTWRITEBYTECODE := 1
 export JUPYTER_PREFER_ENV_PATH := 1
+
+# Files with their folders to another place.
+copy = for page in $(1); do mkdir -p $(2)/$$(dirname $$page); cp $$page $(2)/$$page; done
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*##/  make \1\t/' | expand -t 22
@@ -32,7 +36,7 @@ help:  ## list the targets
 book: $(READY)  ## execute every chapter that changed, and build the book from what was executed
 	@mkdir -p $(BUILD) && $(MAKE) --no-print-directory --silent $(EXECUTED) > $(CHANGED)
 	@$(PARALLEL) $(BIN)/python book/execute.py --into $(SOURCE)/book --jobs $(CORES) --times $(TIMES) $$(cat $(CHANGED))
-	@for page in $(PAGES); do mkdir -p $(SOURCE)/$$(dirname $$page); cp $$page $(SOURCE)/$$page; done
+	@$(call copy,$(PAGES),$(SOURCE))
 	@$(BIN)/python book/render.py --times $(TIMES) --log $(BUILD)/book.log $(SOURCE) $(BUILD)/book
 	@echo; echo "The book: $(CURDIR)/$(BUILD)/book/_build/html/index.html"
 
@@ -40,13 +44,18 @@ html: $(READY)  ## build the book from the stored outputs, and execute nothing
 	@$(BIN)/python book/render.py --log $(BUILD)/html.log . $(BUILD)/html
 	@echo "The book: $(CURDIR)/$(BUILD)/html/_build/html/index.html"
 
+sphinx: $(READY) $(PLAIN)/packages  ## build the same pages with today's Sphinx, without Jupyter Book; warnings are errors
+	@rm -rf $(PLAIN)/source $(PLAIN)/html && $(call copy,$(PAGES) $(CHAPTERS),$(PLAIN)/source)
+	@$(BIN)/python book/render.py --sphinx $(PLAIN)/packages --log $(PLAIN).log $(PLAIN)/source $(PLAIN)/html
+	@echo "The book: $(CURDIR)/$(PLAIN)/html/index.html"
+
 pdf: html  ## the whole book as one PDF, printed by Chromium
 	@$(BIN)/python book/downloads.py pdf $(BUILD)/html/_build/html $(BUILD)/how-a-student-becomes-a-teacher.pdf
 
 zip: html  ## the whole book as a zip of pages
 	@$(BIN)/python book/downloads.py zip $(BUILD)/html/_build/html $(BUILD)/how-a-student-becomes-a-teacher.zip
 
-test: lint unit notebooks  ## everything that CI checks: style, types, unit tests, chapters, the rendered pages
+test: lint unit notebooks  ## what CI checks, besides `make sphinx`: style, types, unit tests, chapters, the rendered pages
 
 lint: $(READY)  ## style, formatting and types
 	$(BIN)/ruff check .
@@ -79,6 +88,12 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m spectral.book.kernel
+	touch $@
+
+# Laid over those of .venv where both have a package.
+$(PLAIN)/packages: book/sphinx.txt | $(READY)
+	rm -rf $@
+	$(BIN)/python -m pip install --quiet --no-deps --target $@ --requirement $<
 	touch $@
 
 # PyTorch's CUDA libraries are left out: torch pins them itself, and its CPU build has none.

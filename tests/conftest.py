@@ -18,6 +18,11 @@ settings.register_profile("project", deadline=None, max_examples=40, derandomize
 settings.load_profile("project")
 
 
+def pytest_addoption(parser):
+    text = "pages to read, of the whole book, in place of those that Jupyter Book makes for the tests"
+    parser.addoption("--site", type=Path, metavar="FOLDER", help=text)
+
+
 @pytest.fixture
 def toy() -> Student:
     """One student, d = 2, h = 3, m = 1, relu. Weight rows w = -lam phi: (3, 4), (0, -1), (2, 0); readout 1, 2, 0.5.
@@ -71,8 +76,10 @@ def scratch_store(monkeypatch, tmp_path_factory) -> None:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Path:
+def site(tmp_path_factory, pytestconfig) -> Path:
     """The book built from the committed chapters, once for all tests that read it, in whatever process they run."""
+    if given := pytestconfig.getoption("--site"):
+        return given.resolve()
     base = tmp_path_factory.getbasetemp()
     folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with FileLock(folder / "site.lock"):
