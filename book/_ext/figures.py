@@ -19,7 +19,9 @@ from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
+from spectral.book import notebooks
 from spectral.book.figures.dark import dark_svg
+from spectral.book.notebooks import text_of, words
 from spectral.book.page import FIGURE
 
 FOLDER = "_figures"
@@ -29,31 +31,9 @@ LIVE = ("live.js", "live-{}.js")
 
 def figure_cells(path):
     """Of a notebook, its text or JSON: cells with a figure that has a name, each with the figure's output."""
-    notebook = (
-        json.loads(path)
-        if isinstance(path, str)
-        else json.loads(path.read_text())
-    )
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            if FIGURE in output.get("data", {}):
-                yield notebook, cell, output["data"]
-
-
-def options(cell):
-    """The name, the caption and the alternative text of a figure, from its cell's metadata."""
-    settings = cell["metadata"].get("mystnb", {})
-    figure = settings.get("figure", {})
-    return (
-        figure.get("name", ""),
-        figure.get("caption", ""),
-        settings.get("image", {}).get("alt", ""),
-    )
-
-
-def text_of(source):
-    """A notebook's text is a string or a list of lines."""
-    return source if isinstance(source, str) else "".join(source)
+    notebook = json.loads(path if isinstance(path, str) else path.read_text())
+    for cell, data in notebooks.figures(notebook):
+        yield notebook, cell, data
 
 
 def write(folder, name, data):
@@ -124,13 +104,13 @@ def read(app, docname, source):
         return
     notebook = None
     for notebook, cell, data in figure_cells(source[0]):  # noqa: B007 all cells are of one notebook
-        name, caption, alt = options(cell)
-        write(Path(app.outdir) / FOLDER, name, data)
+        told = words(cell)
+        write(Path(app.outdir) / FOLDER, told.name, data)
         root = "../" * docname.count("/")
-        shown = pictures(root, name, data, alt)
-        if caption:
+        shown = pictures(root, told.name, data, told.alt)
+        if told.caption:
             cell["metadata"]["mystnb"]["figure"]["caption"] = (
-                f"{caption} {links(root, 'runs.html', name, data)}"
+                f"{told.caption} {links(root, 'runs.html', told.name, data)}"
             )
         data.clear()
         data["text/html"] = shown
@@ -149,7 +129,7 @@ def find(env, name):
     """The cell of a figure of the book, and its output."""
     for path in chapters(env):
         for _, cell, data in figure_cells(path):
-            if options(cell)[0] == name:
+            if words(cell).name == name:
                 return cell, data
     raise LookupError(f"no chapter has a figure that is named {name}")
 
@@ -170,7 +150,7 @@ class Shown(SphinxDirective):
         root = "../" * self.env.docname.count("/")
         figure = nodes.figure(classes=["shown-again"])
         figure += nodes.raw(
-            "", pictures(root, name, data, options(cell)[2]), format="html"
+            "", pictures(root, name, data, words(cell).alt), format="html"
         )
         if self.content:
             parsed = self.parse_content_to_nodes()
@@ -186,13 +166,13 @@ class Runs(SphinxDirective):
         sections = []
         for path in chapters(self.env):
             found = [
-                (notebook, options(cell)[0], data[FIGURE])
+                (notebook, words(cell).name, data[FIGURE])
                 for notebook, cell, data in figure_cells(path)
                 if data[FIGURE]["runs"]
             ]
             if found:
                 name = f"of-chapter-{path.stem}"
-                heading = nodes.title("", title(found[0][0]))
+                heading = nodes.title("", notebooks.title(found[0][0]))
                 section = nodes.section("", heading, ids=[name], names=[name])
                 command = found[0][2]["repeat"]
                 section += nodes.literal_block(
@@ -213,13 +193,6 @@ def line(chapter, name, figure):
         f'<p><a href="{chapter}.html#{name}">{name.replace("-", " ")}</a>: {html.escape(figure["made"])}.</p>'
         f"<details><summary>{len(runs)} run{'s' if len(runs) > 1 else ''}</summary><p>{names}</p></details></div>"
     )
-
-
-def title(notebook):
-    """The first heading of a notebook."""
-    return re.search(
-        r"^# (.*)$", text_of(notebook["cells"][0]["source"]), re.MULTILINE
-    )[1]
 
 
 class OneBar(SphinxPostTransform):
