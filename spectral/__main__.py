@@ -24,7 +24,7 @@ from spectral.lab.collection import MissingResult
 from spectral.lab.config import ConfigError, ExperimentConfig, combinations, parameters, parse_lists
 from spectral.lab.experiment import check_device
 from spectral.lab.export import Format, account, check_format, export, readable
-from spectral.lab.files import DamagedResult, StoreError, is_checkout, need_checkout
+from spectral.lab.files import DamagedResult, StoreError, is_checkout, need_checkout, write_atomically
 from spectral.lab.presets import PRESETS, configurations
 from spectral.lab.results import OutOfMemory, run
 from spectral.lab.store import Store
@@ -166,6 +166,11 @@ def _parser() -> argparse.ArgumentParser:
     p = add("claims", _claims, "Judge the paper's claims by the stored runs.", "claims --json")
     p.add_argument("--preset", default="paper", help="one of " + ", ".join(PRESETS) + "; only paper decides")
     p.add_argument("--announce", action="store_true", help="write what was found to book/verdicts.json, for the book")
+    text = (
+        "also write JUnit XML, for continuous integration: a case fails if what is measured is not what was announced, "
+        "whatever the verdict, and is skipped if runs are missing"
+    )
+    p.add_argument("--junit", type=Path, metavar="FILE", help=text)
     p.add_argument("--json", action="store_true", help="print it as JSON")
 
     p = add("bench", _bench, "Measure speed and memory on this machine.", "bench --to book/bench.json")
@@ -375,6 +380,7 @@ def _claims(options: argparse.Namespace) -> int:
         if options.preset != "paper":
             raise ConfigError(f"there is nothing to announce of preset {options.preset}: only paper decides")
         need_checkout("--announce writes book/verdicts.json")
+    _check_folder(options.junit, "--junit")
     judged = ledger(options.preset)
     if options.json:
         print(_json(announcement(judged)))
@@ -388,6 +394,11 @@ def _claims(options: argparse.Namespace) -> int:
                 print(f"  {name:52} {measured_text(test):44} {test['verdict']}")
     if options.announce:
         announce(judged)
+    if options.junit is not None:
+        from spectral.book.junit import junit
+
+        write_atomically(options.junit, junit(judged, announced()))
+    if options.announce:
         return 0
     if any(outcome.verdict == MISSING for entry in judged for outcome in entry.outcomes):
         _tell(f"results of preset {options.preset} are missing; see: python -m spectral status {options.preset}")
@@ -459,10 +470,10 @@ def _coverage(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check_folder(to: Path | None) -> None:
+def _check_folder(to: Path | None, option: str = "--to") -> None:
     """Raise ConfigError, before any work, if a result is to be written where no folder is."""
     if to is not None and not to.parent.is_dir():
-        raise ConfigError(f"--to names a file in {to.parent}, which is no folder")
+        raise ConfigError(f"{option} names a file in {to.parent}, which is no folder")
 
 
 def _store(options: argparse.Namespace) -> Store:

@@ -403,30 +403,54 @@ def announced(path: Path = ANNOUNCED) -> list[dict[str, Any]]:
     return read_entries(path, "the announced verdicts", "claim", lambda entry: keys <= entry.keys(), advice)
 
 
+@dataclass(frozen=True)
+class Difference:
+    """Between what is measured now and what was announced.
+
+    Attributes
+    ----------
+    claim:
+        Of which claim.
+    text:
+        In words.
+    test:
+        Of which of its tests, from 0; None if it is of the claim.
+    """
+
+    claim: str
+    text: str
+    test: int | None = None
+
+
 def unannounced(judged: Sequence[Judged], entries: Sequence[dict[str, Any]]) -> list[str]:
     """In what the ledger as measured now differs from what was announced, in words; empty if in nothing."""
+    return [f"{difference.claim}: {difference.text}" for difference in differences(judged, entries)]
+
+
+def differences(judged: Sequence[Judged], entries: Sequence[dict[str, Any]]) -> list[Difference]:
+    """As `unannounced`, each for itself."""
     now, then = ({entry["id"]: entry for entry in side} for side in (announcement(judged), entries))
-    differences = [f"{name}: announced, but no longer a claim" for name in then.keys() - now.keys()]
+    found = [Difference(name, "announced, but no longer a claim") for name in then if name not in now]
     for name, entry in now.items():
         if name not in then:
-            differences.append(f"{name}: not announced")
+            found.append(Difference(name, "not announced"))
             continue
         old = then[name]
         if entry["verdict"] != old["verdict"]:
-            differences.append(f"{name}: {entry['verdict']}; announced as {old['verdict']}")
+            found.append(Difference(name, f"{entry['verdict']}; announced as {old['verdict']}"))
         texts, old_texts = (_without_values(side) for side in (entry, old))
         if texts != old_texts:
-            differences.append(f"{name}: its statement, rule or sample is not the announced one")
+            found.append(Difference(name, "its statement, rule or sample is not the announced one"))
             continue
-        for test, old_test in zip(entry["tests"], old["tests"], strict=True):
+        for number, (test, old_test) in enumerate(zip(entry["tests"], old["tests"], strict=True)):
             if test["words"] != old_test["words"]:
-                differences.append(f"{name}: {test['quantity']} has other cells in which it holds")
+                text = f"{test['quantity']} has other cells in which it holds"
+                found.append(Difference(name, text, number))
             values, old_values = (np.array(side["measured"] or np.nan, float) for side in (test, old_test))
             if not np.allclose(values, old_values, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True):
-                differences.append(
-                    f"{name}: {test['quantity']} is {test['measured']}; announced as {old_test['measured']}"
-                )
-    return differences
+                text = f"{test['quantity']} is {test['measured']}; announced as {old_test['measured']}"
+                found.append(Difference(name, text, number))
+    return found
 
 
 def _without_values(entry: dict[str, Any]) -> dict[str, Any]:
