@@ -122,8 +122,7 @@ def check_folder(folder: Path, title: str) -> None:
         return
     if not folder.is_dir():
         raise ConfigError(f"{folder} is there and no folder; name another one")
-    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    if not files:
+    if not any(folder.iterdir()):
         return
     try:
         graph = {entity["@id"]: entity for entity in json.loads((folder / METADATA).read_text("utf-8"))["@graph"]}
@@ -132,6 +131,7 @@ def check_folder(folder: Path, title: str) -> None:
         ours = False
     if not ours:
         raise ConfigError(f"{folder} is there, and not a crate of this book; name another folder, or empty this one")
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     others = sorted(files - {METADATA} - graph.keys())
     if others:
         raise ConfigError(f"{folder} holds {others[0]}, which is not of the crate there; move it away, and try again")
@@ -432,9 +432,15 @@ class _Builder:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as made:
             self.crate.write(Path(made) / "new")
-            if folder.exists():
-                os.rename(folder, Path(made) / "old")
-            os.rename(Path(made) / "new", folder)
+            if not folder.exists():
+                os.rename(Path(made) / "new", folder)
+                return
+            os.rename(folder, Path(made) / "old")
+            try:
+                os.rename(Path(made) / "new", folder)
+            except BaseException:
+                os.rename(Path(made) / "old", folder)
+                raise
 
 
 def _given(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -206,6 +207,19 @@ def test_a_crate_that_cannot_be_written_leaves_the_old_one(monkeypatch, one_run,
     def full(*_):
         raise OSError(28, "No space left on device")
 
+    rename, moved = os.rename, []
+
+    def renamed(source, target):
+        if Path(source).name == "new":
+            moved.append(source)
+            full()
+        rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", renamed)
+        with pytest.raises(StoreError, match="no space is left"):
+            write_crate(folder, store=STORE, chapters=tmp_path / "none")
+    assert moved, "it got as far as to the last step"
     monkeypatch.setattr(ROCrate, "write", full)
     with pytest.raises(StoreError, match="no space is left"):
         write_crate(folder, store=STORE, chapters=tmp_path / "none")
