@@ -92,9 +92,9 @@ $(READY): requirements.txt pyproject.toml
 
 # Laid over those of .venv where both have a package.
 $(PLAIN)/packages: book/sphinx.txt | $(READY)
-	rm -rf $@
-	$(BIN)/python -m pip install --quiet --no-deps --target $@ --requirement $<
-	touch $@
+	rm -rf $@ $@.new
+	$(BIN)/python -m pip install --quiet --no-deps --target $@.new --requirement $<
+	mv $@.new $@
 
 # PyTorch's CUDA libraries are left out: torch pins them itself, and its CPU build has none.
 CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc \
