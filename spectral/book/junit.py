@@ -16,7 +16,7 @@ from spectral.book.claims import MISSING, NOT_TESTABLE, Difference, Judged, anno
 from spectral.book.markdown import measured_text, rule
 
 SKIPPED = {
-    MISSING: "its runs are not there; train them with: python -m spectral sweep paper",
+    MISSING: "its runs are not there; see: python -m spectral status",
     NOT_TESTABLE: "claims are judged at preset paper",
 }
 """Verdicts that are none, and what a skipped case says of them."""

@@ -89,14 +89,14 @@ def test_what_cannot_be_judged_is_skipped():
     suite = suites([missing], [there])["size"]
     assert failing(suite) == {}
     assert {skipped.get("message") for skipped in suite.iter("skipped")} == {
-        "its runs are not there; train them with: python -m spectral sweep paper"
+        "its runs are not there; see: python -m spectral status"
     }
     assert len(list(suite.iter("skipped"))) == 3
 
 
 def test_the_command_writes_it(monkeypatch, tmp_path, capsys):
-    """Its exit code is as ever; a folder that is not there is told of before any work."""
-    assert main(["claims", "--preset", "smoke", "--json", "--junit", str(tmp_path / "ledger.xml")]) == 0
+    """Its exit code is as ever, of missing runs; a folder that is not there is told of before any work."""
+    assert main(["claims", "--preset", "smoke", "--json", "--junit", str(tmp_path / "ledger.xml")]) == 1
     root = ET.parse(tmp_path / "ledger.xml").getroot()
     assert root.get("failures") == "0"
     assert root.get("skipped") == root.get("tests")
