@@ -11,16 +11,20 @@ paper    The paper's scale and what the book reports: a student of each of 30 te
 Names are paths: ``grid/spectral/200`` is the spectral student of 200 nodes in the main grid, and
 ``universal/h_T=40,d=5/200`` one whose teachers have 40 nodes and 5 inputs. Teachers and trials of `paper` were not
 looked at before the rules of the book's claims were written down.
+
+With other *settings*, any fields of `ExperimentConfig`, every experiment has them. What is derived of a configuration
+follows: controls, multiples of a penalty or of the epochs, students five times as wide as their teacher. What varies a
+field that is fixed is left out, and where sizes are varied as a grid, the one that is fixed is left.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from spectral.lab.config import ExperimentConfig, Twin, unknown_name
+from spectral.lab.config import ConfigError, ExperimentConfig, Twin, unknown_name
 from spectral.penalties import balanced_strength
 
 StudentKind = Literal["spectral", "published", "matched", "lasso"]
@@ -443,22 +447,69 @@ NARROWEST = 5
 """Nodes of the narrowest conventional networks."""
 
 
-def experiments(preset: str) -> list[Experiment]:
-    """The experiments of a preset.
+Settings = Mapping[str, Any]
+"""Fields of `ExperimentConfig` that are fixed in all experiments, with their values."""
+
+
+def experiments(preset: str, settings: Settings | None = None, designs: Collection[str] = ()) -> list[Experiment]:
+    """The experiments of a preset, with other settings if there are any, and of some designs if any are named.
 
     Raises
     ------
     ConfigError
-        If there is no such preset.
+        If there is no such preset, a setting is unknown or impossible, or settings make two experiments the same.
     """
     if preset not in PRESETS:
         raise unknown_name("preset", preset, PRESETS)
-    return list(_all(preset))
+    every = _experiments(PRESETS[preset], settings, designs) if settings else _all(preset)
+    found = [experiment for experiment in every if not designs or experiment.design in designs]
+    return _different(found) if settings else found
 
 
 @functools.cache
 def _all(preset: str) -> tuple[Experiment, ...]:
-    return tuple(_experiments(PRESETS[preset]))
+    return tuple(_experiments(PRESETS[preset], {}, ()))
+
+
+def _different(experiments: list[Experiment]) -> list[Experiment]:
+    """These experiments, no two of which may be the same."""
+    found: dict[ExperimentConfig, Experiment] = {}
+    for experiment in experiments:
+        twin = found.setdefault(experiment.config, experiment)
+        if twin is not experiment:
+            raise ConfigError(f"settings make {experiment.name} and {twin.name} the same, which are to be compared")
+    return experiments
+
+
+def standard(settings: Settings) -> str:
+    """The name of the experiment on universality that everything else is varied for; see `BASE`."""
+    return f"universal/{_standard(settings)}/{settings.get('student_hidden', 5 * _base(settings)[0])}"
+
+
+def _base(settings: Settings) -> tuple[int, int]:
+    return settings.get("teacher_hidden", BASE[0]), settings.get("input_dim", BASE[1])
+
+
+def _standard(settings: Settings) -> str:
+    return "h_T={},d={}".format(*_base(settings))
+
+
+def _start(settings: Settings, **values: Any) -> ExperimentConfig:
+    """A configuration with the settings over these values."""
+    return ExperimentConfig.from_mapping(values | dict(settings))
+
+
+def _vary(settings: Settings, config: ExperimentConfig, **changes: Any) -> ExperimentConfig:
+    """`config` with changes of what is not fixed."""
+    return replace(config, **{name: value for name, value in changes.items() if name not in settings})
+
+
+def _axis(settings: Settings, field: str, values: Sequence[int], usual: int = 0) -> list[tuple[int, int]]:
+    """Places and values along a grid; the place of the value that is fixed is its own, or else that of the `usual`."""
+    if field not in settings:
+        return list(enumerate(values))
+    value = settings[field]
+    return [(next((values.index(one) for one in (value, usual) if one in values), 0), value)]
 
 
 def configurations(preset: str) -> dict[str, ExperimentConfig]:
@@ -472,9 +523,18 @@ def name_of(config: ExperimentConfig) -> str | None:
     return next((name for name, one in every if one == config), None)
 
 
+PUBLISHED_BATCH = 500
+"""Patterns in a batch of the published direct students, which needs as many to train on."""
+
+
 def twins(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
-    """A spectral configuration and its three conventional controls, by the names in `STUDENTS`."""
-    return {"spectral": config} | {twin: config.direct_twin(twin) for twin in get_args(Twin)}
+    """A spectral configuration and its three conventional controls, by the names in `STUDENTS`.
+
+    Where there are fewer than `PUBLISHED_BATCH` patterns to train on, without the published one.
+    """
+    few = config.train_patterns < PUBLISHED_BATCH
+    kinds = [twin for twin in get_args(Twin) if not (twin == "published" and few)]
+    return {"spectral": config} | {twin: config.direct_twin(twin) for twin in kinds}
 
 
 def controls(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
@@ -493,9 +553,23 @@ def controls(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
     return {name: replace(published, **change) for name, change in changes.items()}
 
 
-def _experiments(p: Preset) -> Iterator[Experiment]:
-    grid = ExperimentConfig(seed=GRID_SEED, teacher_seed=TEACHER_SEED, teachers=p.teachers, trials=p.trials, **p.common)
-    alone = replace(grid, teacher_seed=TEACHER_ALONE, teachers=1, trials=p.trials_alone)
+def _experiments(p: Preset, fixed: Settings, designs: Collection[str]) -> Iterator[Experiment]:
+    parts: dict[tuple[str, ...], Iterator[Experiment]] = {
+        ("grid", "one-teacher", "m", "variant", "long", "control"): _main(p, fixed),
+        ("universal", "crowded", "narrow"): _universal(p.universal, fixed),
+        ("why",): _why(p.why, fixed),
+        ("together",): _together(p.together, fixed),
+        ("peers",): _peers(p.peers, fixed),
+    }
+    for of, part in parts.items():
+        if not designs or set(designs) & set(of):  # settings may be impossible in a part that is not asked for
+            yield from part
+
+
+def _main(p: Preset, fixed: Settings) -> Iterator[Experiment]:
+    size: dict[str, Any] = {"teachers": p.teachers, "trials": p.trials}
+    grid = _start(fixed, seed=GRID_SEED, teacher_seed=TEACHER_SEED, **size, **p.common)
+    alone = replace(_vary(fixed, grid, teacher_seed=TEACHER_ALONE, trials=p.trials_alone), teachers=1)
 
     def all_twins(design: str, varied: str, config: ExperimentConfig, label: str = "") -> Iterator[Experiment]:
         for student, twin in twins(config).items():
@@ -503,12 +577,13 @@ def _experiments(p: Preset) -> Iterator[Experiment]:
             base = f"grid/{place}" if label else ""
             yield Experiment(f"{label or design}/{place}", design, varied, student, twin, base)
 
-    for width in p.widths:
+    for _, width in _axis(fixed, "student_hidden", p.widths):
         yield from all_twins("grid", "student_hidden", replace(grid, student_hidden=width))
-    for width in p.widths_alone:
+    for _, width in _axis(fixed, "student_hidden", p.widths_alone):
         yield from all_twins("one-teacher", "student_hidden", replace(alone, student_hidden=width))
-    middle = replace(grid, student_hidden=p.width)
-    for second in (5, 20):
+    middle = _vary(fixed, grid, student_hidden=p.width)
+    width = middle.student_hidden
+    for second in () if "teacher_second" in fixed else (5, 20):
         yield from all_twins("m", "teacher_second", replace(middle, teacher_second=second), f"m={second}")
     variants: dict[str, dict[str, Any]] = {
         "alternate": {"trained": "alternate"},
@@ -519,26 +594,25 @@ def _experiments(p: Preset) -> Iterator[Experiment]:
         "wide-second": {"student_second": 3 * middle.teacher_second},
     }
     for name, changes in variants.items():
-        config, base = replace(middle, **changes), f"grid/spectral/{p.width}"
-        yield Experiment(f"variant/{name}/{p.width}", "variant", name, "spectral", config, base)
+        if not set(changes) & set(fixed):
+            config, base = replace(middle, **changes), f"grid/spectral/{width}"
+            yield Experiment(f"variant/{name}/{width}", "variant", name, "spectral", config, base)
+    longer = replace(middle, epochs=round(p.long / p.common["epochs"] * middle.epochs))
     for student in ("spectral", "matched"):
-        config, base = twins(replace(middle, epochs=p.long))[student], f"grid/{student}/{p.width}"
-        yield Experiment(f"long/{student}/{p.width}", "long", "epochs", student, config, base)
-    for name, config in controls(middle).items():
-        value, base = getattr(config, name), f"grid/published/{p.width}"
-        yield Experiment(f"control/{name}={value:g}/{p.width}", "control", name, "published", config, base)
-    yield from _universal(p.universal)
-    yield from _why(p.why)
-    yield from _together(p.together)
-    yield from _peers(p.peers)
+        config, base = twins(longer)[student], f"grid/{student}/{width}"
+        yield Experiment(f"long/{student}/{width}", "long", "epochs", student, config, base)
+    for name, config in controls(middle).items() if middle.train_patterns >= PUBLISHED_BATCH else ():
+        value, base = getattr(config, name), f"grid/published/{width}"
+        yield Experiment(f"control/{name}={value:g}/{width}", "control", name, "published", config, base)
 
 
-def _universal(u: Universal) -> Iterator[Experiment]:
-    common = ExperimentConfig(seed=UNIVERSAL_SEED, teachers=u.teachers, trials=u.trials, **u.common)
+def _universal(u: Universal, fixed: Settings) -> Iterator[Experiment]:
+    common = _start(fixed, seed=UNIVERSAL_SEED, teachers=u.teachers, trials=u.trials, **u.common)
+    apart = max(u.teachers, common.teachers)  # seeds of the first teachers of two settings
     settings: dict[str, Experiment] = {}
 
     def named(setting: str, varied: str, config: ExperimentConfig, of: Experiment | None = None) -> Experiment:
-        config = replace(config, student_hidden=5 * config.teacher_hidden)
+        config = _vary(fixed, config, student_hidden=5 * config.teacher_hidden)
         name, design = f"universal/{setting}/{config.student_hidden}", "universal"
         if setting.startswith("crowded,"):
             design = "crowded"
@@ -548,45 +622,51 @@ def _universal(u: Universal) -> Iterator[Experiment]:
     def penalised(config: ExperimentConfig, factor: float) -> ExperimentConfig:
         return replace(config, l2_phi=factor * config.l2_phi, l2_lam=factor * config.l2_lam)
 
-    cells = [(size, dim) for size in u.sizes for dim in u.dims]
-    teachers = {cell: UNIVERSAL_TEACHERS + u.teachers * index for index, cell in enumerate(cells)}
-    for (size, dim), seed in teachers.items():
-        config = replace(common, teacher_hidden=size, input_dim=dim, teacher_seed=seed)
-        yield named(f"h_T={size},d={dim}", "teacher", config)
-    base = settings[f"h_T={BASE[0]},d={BASE[1]}"]
-    for activation in u.activations:
+    def unless_fixed(field: str, values: Sequence[Any]) -> Sequence[Any]:
+        return () if field in fixed else values
+
+    for row, size in _axis(fixed, "teacher_hidden", u.sizes, BASE[0]):
+        for column, dim in _axis(fixed, "input_dim", u.dims, BASE[1]):
+            seed = UNIVERSAL_TEACHERS + apart * (row * len(u.dims) + column)
+            config = _vary(fixed, replace(common, teacher_hidden=size, input_dim=dim), teacher_seed=seed)
+            yield named(f"h_T={size},d={dim}", "teacher", config)
+    base = settings[_standard(fixed)]
+    for activation in unless_fixed("activation", u.activations):
         yield named(f"activation={activation}", "activation", replace(base.config, activation=activation), base)
-    for index, size in enumerate(u.committees):
-        shape: dict[str, Any] = {
-            "teacher_hidden": size,
-            "input_dim": COMMITTEE_DIM,
-            "teacher_seed": COMMITTEES + u.teachers * index,
-        }
-        for activation in ("relu", "erf"):
-            config = replace(common, teacher="committee", activation=activation, **shape)
+    kinds = ("relu", "erf") if "activation" not in fixed else (common.activation,)
+    for index, size in unless_fixed("teacher", _axis(fixed, "teacher_hidden", u.committees)):
+        seed = COMMITTEES + apart * index
+        shape = _vary(fixed, replace(common, teacher_hidden=size), input_dim=COMMITTEE_DIM, teacher_seed=seed)
+        for activation in kinds:
+            config = replace(shape, teacher="committee", activation=activation)
             yield named(f"committee={activation},h_T={size}", "committee", config)
-    for inputs in u.inputs:
+    for inputs in unless_fixed("inputs", u.inputs):
         config = _with_inputs(base.config, inputs)
         yield named(f"inputs={inputs}", "inputs", config, base)
-    for level in u.noise:
+    for level in unless_fixed("label_noise", u.noise):
         yield named(f"noise={level:g}", "label_noise", replace(base.config, label_noise=level), base)
-    for factor in u.penalties:
+    for factor in u.penalties if base.config.l2_phi or base.config.l2_lam else ():
         yield named(f"penalty={factor:g}", "penalties", penalised(base.config, factor), base)
-    for patterns in u.patterns:
+    for patterns in unless_fixed("patterns", u.patterns):
         yield named(f"patterns={patterns}", "patterns", _with_patterns(base.config, patterns=patterns), base)
-    for epochs in u.epochs:
-        yield named(f"epochs={epochs}", "epochs", replace(base.config, epochs=epochs), base)
+    for part in u.epochs:
+        epochs = round(part / u.common["epochs"] * base.config.epochs)
+        if 0 < epochs < base.config.epochs:
+            yield named(f"epochs={epochs}", "epochs", replace(base.config, epochs=epochs), base)
     for crowded in u.crowded:
+        if crowded not in settings:
+            continue
         of = settings[crowded]
-        config = replace(of.config, teachers=u.crowded_teachers)
-        for factor in u.lighter:
+        config = replace(of.config, teachers=min(u.crowded_teachers, of.config.teachers))
+        for factor in u.lighter if config.l2_phi or config.l2_lam else ():
             yield named(f"crowded,{crowded},penalty={factor:g}", "penalties", penalised(config, factor), of)
         patterns = u.denser * config.patterns
         changed = _with_patterns(config, patterns=patterns)
         yield named(f"crowded,{crowded},patterns={patterns}", "patterns", changed, of)
         epochs = u.longer * config.epochs
         yield named(f"crowded,{crowded},epochs={epochs}", "epochs", replace(config, epochs=epochs), of)
-    for size, dim in u.narrow:
+    narrow = dict.fromkeys((fixed.get("teacher_hidden", size), fixed.get("input_dim", dim)) for size, dim in u.narrow)
+    for size, dim in unless_fixed("student_hidden", list(narrow)):
         of = settings[f"h_T={size},d={dim}"]
         free = replace(of.config.direct_twin(), l2_phi=0.0)
         for width in sorted({round(part * size) for part in u.narrow_parts if round(part * size) >= NARROWEST}):
@@ -596,69 +676,71 @@ def _universal(u: Universal) -> Iterator[Experiment]:
             )
 
 
-def _why(w: Why) -> Iterator[Experiment]:
+def _why(w: Why, fixed: Settings) -> Iterator[Experiment]:
     design: dict[str, Any] = {"seed": WHY_SEED, "teacher_seed": WHY_TEACHERS, "teachers": w.teachers, "trials": 1}
-    usual = ExperimentConfig(student_hidden=w.width, traced=True, **design, **w.common)
-    plain, epochs = replace(usual, traced=False), usual.epochs
-    direct = replace(plain, parametrization="direct")
+    usual = _start(fixed, student_hidden=w.width, traced=True, **design, **w.common)
+    plain, epochs, width = replace(usual, traced=False), usual.epochs, usual.student_hidden
+    direct: dict[str, Any] = {"parametrization": "direct"}
     rules: dict[str, dict[str, Any]] = {
         "adamw": {"optimiser": "adamw"},
         "momentum": {"optimiser": "sgd", "momentum": 0.9, "learning_rate": 0.01},
     }
 
-    def named(label: str, varied: str, config: ExperimentConfig) -> Experiment:
-        student = "matched" if config.parametrization == "direct" else "spectral"
-        base = f"why/published/{w.width}" if label != varied else ""
-        return Experiment(f"why/{label}/{w.width}", "why", varied, student, config, base)
+    def named(label: str, varied: str, of: ExperimentConfig, **changes: Any) -> Iterator[Experiment]:
+        if not set(changes) & set(fixed):
+            config = replace(of, **changes)
+            student = "matched" if config.parametrization == "direct" else "spectral"
+            base = f"why/published/{width}" if label != varied else ""
+            yield Experiment(f"why/{label}/{width}", "why", varied, student, config, base)
 
-    yield named("published", "published", usual)
+    yield from named("published", "published", usual)
     for a in w.l2_phi:
         for b in w.l2_lam:
             if (a, b) != (usual.l2_phi, usual.l2_lam):
-                yield named(f"a={a:g},b={b:g}", "l2", replace(plain, l2_phi=a, l2_lam=b))
-    yield named("direct", "layers", replace(direct, traced=True))
+                yield from named(f"a={a:g},b={b:g}", "l2", plain, l2_phi=a, l2_lam=b)
+    yield from named("direct", "layers", usual, **direct)
     for rule, changes in rules.items():
-        yield named(rule, "rule", replace(usual, **changes))
-        yield named(f"{rule},b=0", "rule", replace(plain, l2_lam=0.0, **changes))
-        yield named(f"{rule},a=0", "rule", replace(plain, l2_phi=0.0, **changes))
-        yield named(f"{rule},direct", "rule", replace(direct, **changes))
-        yield named(f"{rule},longer", "rule", replace(plain, epochs=w.longer * epochs, **changes))
-    yield named("adamw,times 10", "rule", replace(plain, l2_phi=0.1, l2_lam=0.005, **rules["adamw"]))
-    yield named("sgd", "rule", replace(plain, optimiser="sgd", learning_rate=0.1))
+        yield from named(rule, "rule", usual, **changes)
+        yield from named(f"{rule},b=0", "rule", plain, l2_lam=0.0, **changes)
+        yield from named(f"{rule},a=0", "rule", plain, l2_phi=0.0, **changes)
+        yield from named(f"{rule},direct", "rule", plain, **direct, **changes)
+        yield from named(f"{rule},longer", "rule", replace(plain, epochs=w.longer * epochs), **changes)
+    yield from named("adamw,times 10", "rule", plain, l2_phi=0.1, l2_lam=0.005, **rules["adamw"])
+    yield from named("sgd", "rule", plain, optimiser="sgd", learning_rate=0.1)
     for eps in w.eps:
-        yield named(f"eps={eps:g}", "adam_eps", replace(plain, adam_eps=eps))
+        yield from named(f"eps={eps:g}", "adam_eps", plain, adam_eps=eps)
     for rate in w.rates:
         for count in (epochs // w.longer, epochs, w.longer * epochs):
             if (rate, count) != (usual.learning_rate, epochs):
-                changed = replace(plain, learning_rate=rate, epochs=max(1, count))
-                yield named(f"rate={rate:g},epochs={changed.epochs}", "steps", changed)
+                timed = replace(plain, epochs=max(1, count))
+                yield from named(f"rate={rate:g},epochs={timed.epochs}", "steps", timed, learning_rate=rate)
     for start in w.phi_starts:
-        yield named(f"phi={start:g}", "start", replace(plain, phi_start=start))
+        yield from named(f"phi={start:g}", "start", plain, phi_start=start)
     for start in w.lam_starts:
-        yield named(f"lam={start:g}", "start", replace(plain, lam_start=start))
-        yield named(f"frozen={start:g}", "start", replace(direct, lam_start=start))
-    yield named("lam_in", "layers", replace(plain, train_lam_in=True))
-    yield named("lam_second", "layers", replace(plain, train_lam_second=True))
+        yield from named(f"lam={start:g}", "start", plain, lam_start=start)
+        yield from named(f"frozen={start:g}", "start", plain, lam_start=start, **direct)
+    yield from named("lam_in", "layers", plain, train_lam_in=True)
+    yield from named("lam_second", "layers", plain, train_lam_second=True)
     for strength in w.l2_second:
-        yield named(f"second={strength:g}", "layers", replace(plain, l2_second=strength))
-        yield named(f"direct,second={strength:g}", "layers", replace(direct, l2_second=strength))
+        yield from named(f"second={strength:g}", "layers", plain, l2_second=strength)
+        yield from named(f"direct,second={strength:g}", "layers", plain, l2_second=strength, **direct)
 
 
-def _together(t: Together) -> Iterator[Experiment]:
-    usual = ExperimentConfig(
-        seed=TOGETHER_SEED, teacher_seed=TOGETHER_TEACHERS, teachers=t.teachers, trials=t.trials, **t.common
-    )
-    for width in t.widths:
+def _together(t: Together, fixed: Settings) -> Iterator[Experiment]:
+    size: dict[str, Any] = {"teachers": t.teachers, "trials": t.trials}
+    usual = _start(fixed, seed=TOGETHER_SEED, teacher_seed=TOGETHER_TEACHERS, **size, **t.common)
+    for _, width in _axis(fixed, "student_hidden", t.widths):
         for student, twin in twins(replace(usual, student_hidden=width)).items():
             yield Experiment(f"together/{student}/{width}", "together", "student_hidden", student, twin)
-    cells = [(size, dim) for size in t.sizes for dim in t.dims]
-    for index, (size, dim) in enumerate(cells):
-        shape: dict[str, Any] = {"teacher_hidden": size, "input_dim": dim, "student_hidden": 5 * size}
-        seed = TOGETHER_TEACHERS + t.teachers + t.map_teachers * index
-        config = replace(usual, teachers=t.map_teachers, trials=t.map_trials, teacher_seed=seed, **shape)
-        for student, twin in twins(config).items():
-            name = f"together/{student},h_T={size},d={dim}/{5 * size}"
-            yield Experiment(name, "together", "teacher", student, twin)
+    own = _vary(fixed, usual, teachers=t.map_teachers, trials=t.map_trials)
+    for row, nodes in _axis(fixed, "teacher_hidden", t.sizes):
+        for column, dim in _axis(fixed, "input_dim", t.dims):
+            shape = replace(own, teacher_hidden=nodes, input_dim=dim)
+            seed = TOGETHER_TEACHERS + t.teachers + t.map_teachers * (row * len(t.dims) + column)
+            config = _vary(fixed, shape, teacher_seed=seed, student_hidden=5 * nodes)
+            for student, twin in twins(config).items():
+                name = f"together/{student},h_T={nodes},d={dim}/{config.student_hidden}"
+                yield Experiment(name, "together", "teacher", student, twin)
 
 
 METHODS = (
@@ -668,18 +750,18 @@ METHODS = (
 """Ways to networks of few nodes: penalties, of several strengths, and then what has none, from several starts."""
 
 
-def _peers(p: Peers) -> Iterator[Experiment]:
-    shape: dict[str, Any] = {"student_hidden": p.width, "ladder": "cut", "shared_patterns": True}
-    usual = ExperimentConfig(
-        seed=PEERS_SEED, teacher_seed=PEERS_TEACHERS, teachers=p.teachers, trials=1, **shape, **p.common
-    )
+def _peers(p: Peers, fixed: Settings) -> Iterator[Experiment]:
+    shape: dict[str, Any] = {"student_hidden": p.width, "ladder": "cut", "shared_patterns": True, "trials": 1}
+    usual = _start(fixed, seed=PEERS_SEED, teacher_seed=PEERS_TEACHERS, teachers=p.teachers, **shape, **p.common)
     settings = [("", "usual", usual)]
     settings += [(f",noise={level:g}", "label_noise", replace(usual, label_noise=level)) for level in p.noise]
     settings += [(f",inputs={inputs}", "inputs", _with_inputs(usual, inputs)) for inputs in p.inputs]
     for index, (setting, varied, config) in enumerate(settings):
+        if varied in fixed:
+            continue
         if index:
             seed = usual.teacher_seed + p.teachers + p.fewer * (index - 1)
-            config = replace(config, teachers=p.fewer, teacher_seed=seed)
+            config = _vary(fixed, config, teachers=p.fewer, teacher_seed=seed)
         for name, way in _ways(config, p.strengths).items():
             place = f"{name}{setting}/{way.student_hidden}"
             yield Experiment(f"peers/{place}", "peers", varied, name.partition(",")[0], way)

@@ -7,7 +7,7 @@ import pytest
 
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.files import REPOSITORY
-from spectral.lab.presets import METHODS, PRESETS, STUDENTS, configurations, controls, experiments, twins
+from spectral.lab.presets import METHODS, PRESETS, STUDENTS, configurations, controls, experiments, standard, twins
 from spectral.lab.provenance import command
 from spectral.lab.sweep import expected_seconds
 from spectral.streams import member_streams, stream
@@ -425,3 +425,92 @@ def test_what_belongs_together_shares_what_is_compared(preset):
             assert experiment.base.split("/")[1] == original
         if experiment.design == "narrow":
             assert experiment.base.split("/")[1] == experiment.name.split("/")[1]
+
+
+DERIVED = {
+    "epochs": ("long", "control", "universal", "crowded", "why", "peers"),  # as many steps, or times as many epochs
+    "patterns": ("digits", "crowded"),  # digits, of which there are so many; times as many patterns
+    "l2_phi": ("lasso", "narrow", "universal", "crowded", "direct", "peers"),  # no penalty, or times the penalty
+    "teachers": ("one-teacher", "crowded"),
+    "student_hidden": ("grow", "search"),
+}
+"""Where a fixed field may have another value, since that is derived of it or what the experiment is about."""
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(
+    ("settings", "gone"),
+    [
+        ({"input_dim": 7}, {}),
+        ({"inputs": "correlated"}, {"universal": "inputs=", "peers": "inputs="}),
+        ({"label_noise": 0.2}, {"universal": "noise=", "peers": "noise="}),
+        ({"teacher_hidden": 10}, {}),
+        ({"teacher_second": 7}, {"m": "m="}),
+        ({"student_hidden": 50}, {"narrow": ""}),
+        ({"epochs": 40}, {}),
+        ({"patterns": 4_000}, {"universal": "patterns="}),
+        ({"l2_phi": 0.02}, {"why": "a="}),
+        ({"teachers": 3, "seed": 5}, {}),
+    ],
+    ids=str,
+)
+def test_settings_hold_in_every_experiment(preset, settings, gone):
+    """But where the value is derived; what varies the field is left out, and the one that all vary is there."""
+    found = {one.name: one for one in experiments(preset, settings)}
+    for name, one in found.items():
+        for field, value in settings.items():
+            derived = any(word in name or word == one.design for word in DERIVED.get(field, ()))
+            assert derived or getattr(one.config, field) == value, name
+    for design, label in gone.items():
+        assert [name for name, one in found.items() if one.design == design and label in name] == []
+    base = found[standard(settings)]
+    assert {one.base for one in found.values() if one.design == "narrow"} <= set(found)
+    for one in found.values():
+        if one.design == "universal" and one.base:
+            assert one.base == base.name
+            assert (one.config.teacher_hidden, one.config.input_dim) == (
+                base.config.teacher_hidden,
+                base.config.input_dim,
+            )
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_settings_at_what_is_usual_leave_runs_that_are_known(preset):
+    """Of the grid of teachers the column with so many inputs, with the teachers that it has."""
+    known = {config.hash() for config in configurations(preset).values()}
+    for settings in ({"activation": "relu"}, {"input_dim": 10}, {"teacher_hidden": 20, "inputs": "gaussian"}):
+        found = experiments(preset, settings, ["grid", "universal", "crowded", "m", "variant"])
+        fresh = [one.name for one in found if one.config.hash() not in known]
+        assert found
+        assert [name for name in fresh if "committee" not in name] == []
+
+
+def test_controls_follow_the_settings_of_the_student_that_they_control():
+    found = {one.name: one.config for one in experiments("paper", {"l2_phi": 0.04, "learning_rate": 0.01}, ["grid"])}
+    spectral = found["grid/spectral/200"]
+    assert (spectral.l2_phi, spectral.learning_rate) == (0.04, 0.01)
+    assert found["grid/lasso/200"] == spectral.direct_twin("lasso")
+    assert found["grid/published/200"].learning_rate == 0.002
+    few = {one.student for one in experiments("paper", {"patterns": 600}, ["grid"])}
+    assert few == {"spectral", "matched", "lasso"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epohs": 3}, "unknown parameter 'epohs'"),
+        ({"activation": "gelu"}, "activation must be one of"),
+        ({"learning_rate": 0.002, "batch_size": 500}, "settings make grid/matched/10 and grid/published/10 the same"),
+        ({"parametrization": "direct"}, "choices for spectral students"),
+    ],
+)
+def test_impossible_settings(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        experiments("paper", settings, ["grid"])
+
+
+def test_what_is_impossible_elsewhere_is_no_hindrance():
+    """Students that only relu nodes can have are among the other ways to small networks."""
+    assert experiments("paper", {"activation": "tanh"}, ["universal"])
+    with pytest.raises(ConfigError, match="of relu nodes"):
+        experiments("paper", {"activation": "tanh"}, ["peers"])
