@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from spectral.errors import Told
 from spectral.lab import presets
 from spectral.lab.collection import Results
-from spectral.lab.config import ConfigError, ExperimentConfig, parse_settings
+from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.lab.presets import Experiment
 from spectral.lab.results import Result, run
 from spectral.lab.store import Store
@@ -20,26 +19,6 @@ Key = TypeVar("Key")
 
 class NotTrained(Told, LookupError):
     """Results that a chapter shows are not in the store, and training them takes longer than it may."""
-
-
-def with_settings(experiments: Iterable[Experiment], settings: str) -> list[Experiment]:
-    """Experiments with other settings, in a text of ``name=value`` pairs as in ``"teacher_hidden=10 epochs=500"``.
-
-    Raises
-    ------
-    ConfigError
-        If a setting is unknown or impossible, or two experiments become the same by it.
-    """
-    changes = parse_settings(settings.split())
-    found: dict[ExperimentConfig, Experiment] = {}
-    for experiment in experiments:
-        changed = replace(experiment, config=replace(experiment.config, **changes))
-        twin = found.setdefault(changed.config, changed)
-        if twin is not changed:
-            raise ConfigError(
-                f"settings {settings!r} make {changed.name} and {twin.name} the same, which this chapter compares"
-            )
-    return list(found.values())
 
 
 def obtain(configs: Mapping[Key, ExperimentConfig], patience: float) -> dict[Key, Result]:

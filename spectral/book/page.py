@@ -9,27 +9,23 @@ its text, and shows figures with their numbers and the runs that these come from
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from spectral.book import figures, parameters
 from spectral.book.claims import HOLDS, announced
 from spectral.book.figures.recording import record
 from spectral.book.markdown import boxes, measured_text, table, tally_text
-from spectral.book.obtain import Key, obtain, obtain_most, obtain_results, with_settings
+from spectral.book.obtain import Key, obtain, obtain_most, obtain_results
 from spectral.lab import presets
 from spectral.lab.collection import Results
-from spectral.lab.config import ExperimentConfig, unknown_name
+from spectral.lab.config import ConfigError, ExperimentConfig, unknown_name
 from spectral.lab.results import Result
 from spectral.lab.sweep import readable_time
 from spectral.stats.intervals import Interval
 
 FIGURE = "application/vnd.spectral.figure+json"
 """The type under which a figure's output holds what the book's pages need of it besides the drawing."""
-
-PUBLISHED_BATCH = 500
-"""Patterns in a batch of the published direct students, which needs as many to train on."""
 
 
 class Page:
@@ -40,65 +36,128 @@ class Page:
     chapter:
         Its file's name without ending, as ``05-size``.
     namespace:
-        The notebook's ``globals()``, with the parameters cell executed.
+        The notebook's ``globals()``, with the parameters cell executed. A parameter that ``settings`` name gets its
+        value in there.
 
     Attributes
     ----------
     values:
         The chapter's parameters by name.
+    settings:
+        The fields of `ExperimentConfig` that its parameter ``settings`` names, with their values.
 
     Raises
     ------
     ConfigError
-        If a parameter is unknown or has another type than declared, before any work.
+        As `spectral.book.parameters.given`, before any work.
     """
 
     table = staticmethod(table)
 
-    def __init__(self, chapter: str, namespace: Mapping[str, Any]) -> None:
-        self._chapter, self._namespace = chapter, namespace
-        self.values = parameters.checked(namespace)
+    def __init__(self, chapter: str, namespace: MutableMapping[str, Any]) -> None:
+        self._given = parameters.given(namespace)
+        self._repeat = parameters.papermill_command(chapter, namespace)
+        self.values, self.settings = self._given.values, self._given.settings
+        namespace.update({name: value for name, value in self.settings.items() if name in self.values})
         figures.use_style()
 
     def config(self, **fixed: Any) -> ExperimentConfig:
-        """The chapter's experiment: its parameters where they are fields of `ExperimentConfig`, and `fixed` ones.
+        """The chapter's experiment: its parameters that are fields of `ExperimentConfig`, its settings, `fixed` ones.
 
         Raises
         ------
         ConfigError
             If a value is impossible.
         """
-        names = {field.name for field in fields(ExperimentConfig)}
-        return ExperimentConfig.from_mapping({n: v for n, v in self.values.items() if n in names} | fixed)
+        return ExperimentConfig.from_mapping(self._given.fields | fixed)
+
+    def two_layers(self, **fixed: Any) -> ExperimentConfig:
+        """As `config`, for a chapter that compares nodes of both layers with the teacher's.
+
+        Raises
+        ------
+        ConfigError
+            Also if the teacher has no second layer.
+        """
+        config = self.config(**fixed)
+        if config.teacher != "two-layer":
+            raise ConfigError(
+                f"teacher must be two-layer, since this chapter looks at both layers; got {config.teacher!r}"
+            )
+        return config
 
     def twins(self, config: ExperimentConfig) -> dict[str, ExperimentConfig]:
         """A spectral configuration and its controls, by role; where patterns are few, without the published one.
 
-        A line says so: the published settings need `PUBLISHED_BATCH` patterns in a batch.
+        A line says so: the published settings need `spectral.lab.presets.PUBLISHED_BATCH` patterns in a batch.
+
+        Raises
+        ------
+        ConfigError
+            If the student is itself one of its controls.
         """
-        twins = {"spectral": config, "lasso": config.direct_twin("lasso"), "matched": config.direct_twin()}
-        if config.train_patterns >= PUBLISHED_BATCH:
-            return twins | {"published": config.direct_twin("published")}
-        print(f"left out: the published direct students need {PUBLISHED_BATCH} training patterns")
-        return twins
+        if config.parametrization != "spectral":
+            raise ConfigError(
+                "parametrization must be spectral, since this chapter compares spectral students with direct ones; got "
+                f"{config.parametrization!r}"
+            )
+        twins = presets.twins(config)
+        if "published" not in twins:
+            print(f"left out: the published direct students need {presets.PUBLISHED_BATCH} training patterns")
+        return {role: twins[role] for role in ("spectral", "lasso", "matched", "published") if role in twins}
 
     def obtain(self, configs: Mapping[Key, ExperimentConfig]) -> dict[Key, Result]:
-        """`spectral.book.obtain.obtain` with the chapter's patience."""
+        """`spectral.book.obtain.obtain` with the chapter's patience.
+
+        Of two students that have names as keys and are the same, with parameters that make them so, a line tells.
+        """
+        names: dict[ExperimentConfig, Key] = {}
+        for name, config in configs.items():
+            if isinstance(name, str) and names.setdefault(config, name) != name:
+                print(f"with these parameters two students are the same: {names[config]!r} and {name!r}")
         return obtain(configs, self.values["patience"])
 
-    def results(self, *designs: str, needed: str = "", **wanted: Any) -> Results:
-        """The results of the chapter's preset, with its settings: of some designs, and of what else is `wanted`.
+    def experiments(self, *designs: str, optional: Collection[str] = (), **wanted: Any) -> list[presets.Experiment]:
+        """The experiments of some designs of the chapter's preset, with its settings.
 
-        `wanted` is as in `spectral.lab.collection.Results.select`. If one experiment is `needed`, by name, others may
-        be missing; see `spectral.book.obtain.obtain_most`.
+        `wanted` is as in `spectral.lab.collection.Results.select`; of a field that settings fix it says nothing. Where
+        settings fix what an `optional` design varies, experiments are left out, and a line says so.
+
+        Raises
+        ------
+        ConfigError
+            If the preset is unknown, a setting is impossible, two experiments become the same, or one of a design that
+            is not optional would be left out.
+        """
+        preset, free = self.values["preset"], {n: value for n, value in wanted.items() if n not in self.settings}
+        usual, found = (
+            Results(presets.experiments(preset, settings, designs), _no_result).select(design=designs, **free)
+            for settings in ({}, self.settings)
+        )
+        count = {one: sum(each.design == one for each in usual) for one in designs}
+        lost = {one: number - sum(each.design == one for each in found) for one, number in count.items()}
+        text = self.values.get("settings", "")
+        for design, number in lost.items():
+            if number and design not in optional:
+                raise ConfigError(
+                    f"settings {text!r} leave out {number} of the {count[design]} experiments {design!r} that this "
+                    "chapter compares: they vary what is fixed, or are impossible with it"
+                )
+        if any(lost.values()):
+            print(f"left out: {sum(lost.values())} of {len(usual)} experiments: {text!r} fixes what they vary")
+        return found
+
+    def results(self, *designs: str, needed: str = "", optional: Collection[str] = (), **wanted: Any) -> Results:
+        """The results of `experiments`.
+
+        If one experiment is `needed`, by name, any others may be missing; see `spectral.book.obtain.obtain_most`.
 
         Raises
         ------
         ConfigError, NotTrained
-            As in `spectral.book.obtain`.
+            As there, and as in `spectral.book.obtain`.
         """
-        every = Results(presets.experiments(self.values["preset"]), _no_result)
-        chosen = with_settings(every.select(design=designs, **wanted), self.values.get("settings", ""))
+        chosen = self.experiments(*designs, optional=designs if needed else optional, **wanted)
         if needed:
             return obtain_most(chosen, self.values["patience"], needed)
         return obtain_results(chosen, self.values["patience"])
@@ -174,7 +233,7 @@ class Page:
             "numbers": drawn.numbers,
             "runs": [result.provenance["hash"] for result in runs],
             "made": _made(runs),
-            "repeat": parameters.papermill_command(self._chapter, self._namespace),
+            "repeat": self._repeat,
             "live": None if live is None else {"name": live[0], "data": dict(live[1])},
         }
         display({"image/svg+xml": drawn.svg, FIGURE: figure}, raw=True)

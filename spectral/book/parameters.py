@@ -3,6 +3,9 @@
 The cell is tagged ``parameters`` and holds lines as ``student_hidden: int = 60  # hidden nodes of the student``;
 papermill puts the caller's values into a cell after it. Papermill itself only warns of a name that it does not know
 and checks no type, so this does both.
+
+What a chapter has no parameter for it takes in one text, its parameter ``settings``: any field of `ExperimentConfig`
+as ``name=value``, as in ``"activation=tanh input_dim=5"``. `given` reads both together.
 """
 
 from __future__ import annotations
@@ -11,9 +14,10 @@ import ast
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any, NamedTuple
 
-from spectral.lab.config import ConfigError, check_type, unknown_name
+from spectral.lab.config import ConfigError, ExperimentConfig, check_type, parse_settings, unknown_name
 
 _INJECTED = "# Parameters"  # how papermill begins the cell that it adds
 
@@ -38,22 +42,70 @@ def declared(namespace: Mapping[str, Any]) -> dict[str, Parameter]:
     return found
 
 
-def checked(namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """The chapter's parameters and their values.
+class Given(NamedTuple):
+    """What a chapter is to be executed with.
+
+    Attributes
+    ----------
+    values:
+        Its parameters by name. One that ``settings`` name has the value that they give.
+    settings:
+        The fields of `ExperimentConfig` that ``settings`` name, with their values.
+    """
+
+    values: dict[str, Any]
+    settings: dict[str, Any]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """All that it says of an experiment: its parameters that are fields of `ExperimentConfig`, and its settings."""
+        known = {field.name for field in fields(ExperimentConfig)}
+        return {name: value for name, value in self.values.items() if name in known} | self.settings
+
+
+def given(namespace: Mapping[str, Any]) -> Given:
+    """The chapter's parameters and settings.
 
     Raises
     ------
     ConfigError
-        If papermill was given a name that the parameters cell does not declare (a misspelled or unused parameter), or
-        a parameter has another type than declared.
+        If papermill was given a name that the parameters cell does not declare (a misspelled or unused parameter), a
+        parameter or a setting has another type than declared, a setting is none, or something is given twice with
+        different values.
     """
-    known = declared(namespace)
+    known, injected = declared(namespace), set()
     for cell, statement in _statements(namespace):
         if cell.startswith(_INJECTED) and isinstance(statement, ast.Assign):
-            for target in statement.targets:
-                if isinstance(target, ast.Name) and target.id not in known:
-                    raise unknown_name("parameter", target.id, known)
-    return {name: check_type(name, namespace[name], parameter.kind) for name, parameter in known.items()}
+            injected |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
+    for name in sorted(injected - set(known)):
+        raise _not_declared(name, known)
+    values = {name: check_type(name, namespace[name], parameter.kind) for name, parameter in known.items()}
+    settings = _read(str(values.get("settings", "")), values)
+    for name, value in settings.items():
+        if name in injected and values[name] != value:
+            raise ConfigError(f"{name} is given twice: {values[name]!r} as parameter, {value!r} in settings")
+    return Given({name: settings.get(name, value) for name, value in values.items()}, settings)
+
+
+def _not_declared(name: str, known: Iterable[str]) -> ConfigError:
+    if "settings" in known and name in {field.name for field in fields(ExperimentConfig)}:
+        return ConfigError(
+            f"{name} is not a parameter of this chapter, but can be set: -r settings '{name}=VALUE' (one text for all "
+            "settings, with spaces between)"
+        )
+    return unknown_name("parameter", name, known)
+
+
+def _read(text: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a text holds, beside a chapter's parameters."""
+    pairs, kinds = text.split(), {field.name: str(field.type) for field in fields(ExperimentConfig)}
+    names = [pair.partition("=")[0] for pair in pairs]
+    for name in names:
+        if name in values and name not in kinds:
+            raise ConfigError(f"{name} is a parameter of this chapter and no setting: give it as such, by its own name")
+        if names.count(name) > 1:
+            raise ConfigError(f"settings give {name} {names.count(name)} times; got {text!r}")
+    return {name: check_type(name, value, kinds[name]) for name, value in parse_settings(pairs).items()}
 
 
 def _statements(namespace: Mapping[str, Any]) -> Iterator[tuple[str, ast.stmt]]:

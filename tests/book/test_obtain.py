@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from spectral import ConfigError
-from spectral.book.obtain import NotTrained, obtain, obtain_most, obtain_results, with_settings
+from spectral.book.obtain import NotTrained, obtain, obtain_most, obtain_results
 from spectral.lab.collection import MissingResult
 from spectral.lab.presets import Experiment, experiments
 
@@ -15,29 +15,6 @@ GRID = [experiment for experiment in experiments("paper") if experiment.design =
 
 def of(config, name: str = "small") -> Experiment:
     return Experiment(name, "grid", "student_hidden", "spectral", config)
-
-
-def test_experiments_of_a_preset_with_other_settings():
-    chosen = [experiment for experiment in GRID if experiment.student in ("spectral", "published")]
-    found = with_settings(chosen, "epochs=300 l2_lam=0")
-    assert [experiment.name for experiment in found] == [experiment.name for experiment in chosen]
-    assert {(one.config.epochs, one.config.l2_lam, one.config.teachers) for one in found} == {(300, 0.0, 30)}
-    assert {one.config.learning_rate for one in found if one.student == "published"} == {0.002}
-    assert with_settings(chosen, "") == chosen
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ("epoch=3", "unknown parameter 'epoch'; did you mean 'epochs'"),
-        ("epochs", "a setting is NAME=VALUE; got 'epochs'"),
-        ("epochs=many", "epochs must be of type int; got 'many'"),
-        ("student_hidden=50", "make grid/spectral/20 and grid/spectral/10 the same"),
-    ],
-)
-def test_impossible_settings(settings, message):
-    with pytest.raises(ConfigError, match=message):
-        with_settings(GRID, settings)
 
 
 @pytest.fixture

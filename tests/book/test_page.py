@@ -114,11 +114,46 @@ def test_results_are_those_of_the_preset_with_its_settings(opened, store):
 def test_impossible_results_are_refused_before_any_work(opened, store):
     with pytest.raises(ConfigError, match="unknown preset 'papr'; did you mean 'paper'"):
         opened("preset = 'papr'").results("grid")
-    with pytest.raises(ConfigError, match="the same, which this chapter compares"):
+    with pytest.raises(ConfigError, match="leave out 4 of the 8 experiments 'grid' that this chapter compares"):
         opened("settings = 'student_hidden=50'").results("grid")
+    with pytest.raises(ConfigError, match="activation must be one of relu, tanh, erf"):
+        opened("settings = 'activation=gelu'").results("grid")
     with pytest.raises(NotTrained, match="python -m spectral sweep paper"):
         opened("preset = 'paper'").results("grid", student="spectral")
     assert not store.local.exists()
+
+
+def test_settings_reach_the_experiment_and_the_notebook(opened):
+    page = opened("settings = 'student_hidden=60 activation=tanh'")
+    assert page.settings == {"student_hidden": 60, "activation": "tanh"}
+    assert (page.config().student_hidden, page.config(epochs=3).activation) == (60, "tanh")
+    namespace = {"In": [CELL], "__annotations__": {}}
+    exec(CELL + "settings = 'student_hidden=60'", namespace)
+    Page("05-size", namespace)
+    assert namespace["student_hidden"] == 60
+    with pytest.raises(ConfigError, match="teacher must be two-layer"):
+        opened("settings = 'teacher=committee'").two_layers()
+    assert opened().two_layers(epochs=3) == opened().config(epochs=3)
+
+
+def test_students_that_are_the_same_are_told_of(opened, store, small, capsys):
+    page = opened()
+    assert len(page.obtain({"one": small, "other": small, 3: small})) == 3
+    assert capsys.readouterr().out == "with these parameters two students are the same: 'one' and 'other'\n"
+    with pytest.raises(ConfigError, match="parametrization must be spectral"):
+        page.twins(small.direct_twin())
+
+
+def test_experiments_that_settings_rule_out_are_told_of(opened, capsys):
+    page = opened("settings = 'teacher_second=5'")
+    assert len(page.experiments("grid", "m", optional=["m"])) == 8
+    assert capsys.readouterr().out == "left out: 8 of 16 experiments: 'teacher_second=5' fixes what they vary\n"
+    with pytest.raises(ConfigError, match="leave out 8 of the 8 experiments 'm'"):
+        page.experiments("grid", "m")
+    assert [one.name for one in page.experiments("grid", student="spectral", teacher_second=10)] == [
+        "grid/spectral/10",
+        "grid/spectral/30",
+    ]
 
 
 def test_where_one_is_needed_others_may_be_missing(opened, store, capsys):

@@ -18,7 +18,7 @@ def notebook(injected: str = "") -> dict:
 
 
 def test_parameters_come_back_typed():
-    values = parameters.checked(notebook("student_hidden = 7\nlearning_rate = 1\n"))
+    values = parameters.given(notebook("student_hidden = 7\nlearning_rate = 1\n")).values
     assert values == {"student_hidden": 7, "learning_rate": 1.0, "activation": "relu"}
     assert isinstance(values["learning_rate"], float)
 
@@ -35,7 +35,61 @@ def test_parameters_come_back_typed():
 )
 def test_wrong_parameters(injected, message):
     with pytest.raises(ConfigError, match=message):
-        parameters.checked(notebook(injected))
+        parameters.given(notebook(injected))
+
+
+SETTINGS = CELL + "threshold: float = 0.05\nsettings: str = ''\n"
+
+
+def with_settings(text: str, more: str = "") -> parameters.Given:
+    """What a chapter with these settings is given, and more parameters."""
+    namespace: dict = {}
+    exec(SETTINGS + more, namespace)
+    namespace["settings"] = text
+    return parameters.given(namespace | {"In": ["", SETTINGS, f"# Parameters\n{more}settings = {text!r}"]})
+
+
+def test_settings_are_fields_of_the_configuration_beside_the_parameters():
+    text = "input_dim=5 l2_lam=0 train_lam_in=true inputs=correlated"
+    found = with_settings(text)
+    assert found.settings == {"input_dim": 5, "l2_lam": 0.0, "train_lam_in": True, "inputs": "correlated"}
+    own = {"student_hidden": 40, "learning_rate": 0.005, "activation": "relu"}
+    assert found.fields == own | found.settings
+    assert found.values == own | {"threshold": 0.05, "settings": text}
+    assert with_settings("").settings == {}
+    assert parameters.given(notebook()).settings == {}, "a chapter without settings"
+
+
+def test_a_setting_can_be_a_parameter_but_is_given_once():
+    for found in (with_settings("student_hidden=60"), with_settings("student_hidden=60", "student_hidden = 60\n")):
+        assert found.values["student_hidden"] == found.fields["student_hidden"] == 60
+    with pytest.raises(ConfigError, match="student_hidden is given twice: 50 as parameter, 60 in settings"):
+        with_settings("student_hidden=60", "student_hidden = 50\n")
+    with pytest.raises(ConfigError, match="student_hidden is given twice: 40 as parameter, 60 in settings"):
+        with_settings("student_hidden=60", "student_hidden = 40\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs", "a setting is NAME=VALUE; got 'epochs'"),
+        ("epohs=5", "unknown parameter 'epohs'; did you mean 'epochs'"),
+        ("epochs=many", "epochs must be of type int; got 'many', of type str"),
+        ("train_lam_in=1", "train_lam_in must be of type bool; got '1', of type str"),
+        ("epochs=3 input_dim=5 epochs=4", "settings give epochs 2 times"),
+        ("threshold=0.1", "threshold is a parameter of this chapter and no setting"),
+    ],
+)
+def test_wrong_settings(text, message):
+    with pytest.raises(ConfigError, match=message):
+        with_settings(text)
+
+
+def test_what_is_no_parameter_but_a_setting_is_told():
+    with pytest.raises(ConfigError, match="input_dim is not a parameter of this chapter, but can be set: -r settings"):
+        with_settings("", "input_dim = 5\n")
+    with pytest.raises(ConfigError, match="unknown parameter 'inputdim'"):
+        with_settings("", "inputdim = 5\n")
 
 
 def test_cells_with_magics_hold_no_parameters():
@@ -45,7 +99,7 @@ def test_cells_with_magics_hold_no_parameters():
 
 def test_a_runner_without_history_is_understood():
     """As nbval runs notebooks: no cell is remembered, the annotations are."""
-    values = parameters.checked(notebook() | {"In": [""]})
+    values = parameters.given(notebook() | {"In": [""]}).values
     assert values == {"student_hidden": 40, "learning_rate": 0.005, "activation": "relu"}
 
 
@@ -53,9 +107,9 @@ def test_a_cell_can_be_run_again():
     """Names that later cells have made are no parameters, and a name that is imported later is no excuse."""
     again = notebook() | {"values": {}, "epochs": 3}
     again["In"] += ["values = {}\nepochs = 3"]
-    assert parameters.checked(again)["student_hidden"] == 40
+    assert parameters.given(again).values["student_hidden"] == 40
     with pytest.raises(ConfigError, match="unknown parameter 'run'"):
-        parameters.checked(notebook("run = 5") | {"run": len})
+        parameters.given(notebook("run = 5") | {"run": len})
 
 
 def test_command_repeats_the_chapter():
