@@ -1,7 +1,9 @@
 r"""Chapter 9's measurements: what a network's nodes are to its teacher's, and what its surplus nodes are good for.
 
-All networks are relu networks without bias; see `spectral.book.subnetwork`. A node's *direction* is that of its
-incoming weights, and nodes are alike if the cosine of their directions is at least as large as a given one.
+All networks are without bias, and of relu nodes unless it is said otherwise; see `spectral.book.subnetwork`. A node's
+*direction* is that of its incoming weights, and nodes are alike if the cosine of their directions is at least as large
+as a given one. Of an odd activation a direction has no sign; networks are `spectral.book.subnetwork.aligned` with the
+teacher before. The length of a node's weights is not asked for, though with those it belongs to the function.
 
 Axes: E members, d inputs, h nodes of a network's first layer (h_T of a teacher's), m nodes of the second layer (m' of a
 student's), P patterns.
@@ -55,7 +57,8 @@ def identify(teacher: Network, network: Network, cosine: float) -> Identified:
     near = similarity(teacher.first, network.first).masked_fill(~network.alive.unsqueeze(1), -1)  # (E, h_T, h)
     pairs = match_teacher(teacher.first, network.first, network.alive)
     found = (near >= cosine).any(-1)
-    return Identified(pairs, found, kinds(teacher.first, network.first, network.alive, cosine))
+    signed = network.activation == "relu"
+    return Identified(pairs, found, kinds(teacher.first, network.first, network.alive, cosine, signed=signed))
 
 
 def number(sample: Sample, which: Tensor, of: int | None = None) -> Interval:

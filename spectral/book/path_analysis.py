@@ -62,9 +62,10 @@ def beside(teacher: Network, student: Network, x: Tensor, alike: float) -> Paths
 
 
 def _paths(network: Network, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The weights of all paths, and the same times the part of the patterns to which each is open."""
+    """The weights of all paths, and the same times the part of the patterns to which each is open (`open_share`)."""
     single = paths(network.first, network.second)
-    return single, single * open_share(network.first, network.second, x).unsqueeze(-1)
+    share = open_share(network.first, network.second, x, network.activation)
+    return single, single * share.unsqueeze(-1)
 
 
 def distances(own: Iterable[ArrayLike], others: Iterable[ArrayLike]) -> np.ndarray:

@@ -64,7 +64,8 @@ def describe(network: Network, teacher: Tensor, x: Tensor, edge: float) -> Nodes
     `spectral.book.subnetwork.degrees`.
     """
     partner = match_teacher(teacher, network.first, network.alive).student
-    return Nodes(strengths(network.first, network.second, x, edge), network.alive, partner)
+    found = strengths(network.first, network.second, x, edge, network.activation)
+    return Nodes(found, network.alive, partner)
 
 
 def distances(own: Nodes, mine: Nodes, name: str, *, partners: bool = False) -> np.ndarray:

@@ -9,9 +9,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spectral.activations import ACTIVATIONS
 from spectral.book.subnetwork import (
     KINDS,
     Network,
+    aligned,
     compared,
     degrees,
     gathered,
@@ -255,3 +257,45 @@ def test_mixtures_against_a_search(seed):
     mixed = torch.cat([share * teacher[0, a] + (1 - share) * teacher[0, b] for a, b in pairs])
     best = torch.nn.functional.cosine_similarity(mixed[:, None], student, dim=-1).amax(0)
     torch.testing.assert_close(mixture(teacher, student)[0], best, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "erf"])
+def test_open_paths_add_up_to_the_mean_gradient(activation):
+    """Weight times open share, summed over all paths from an input: what autograd says, whatever the inputs are."""
+    generator = torch.Generator().manual_seed(1)
+    first, second = (torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in ((5, 3), (2, 5)))
+    x = torch.randn(40, 3, generator=generator, dtype=torch.float64) @ first[:3]  # correlated
+    x.requires_grad_(True)
+    apply = ACTIVATIONS[activation].apply
+    apply(apply(x @ first.T) @ second.T).sum().backward()
+    carried = paths(first, second) * open_share(first, second, x.detach(), activation).unsqueeze(-1)
+    torch.testing.assert_close(carried.sum((0, 1)), x.grad.mean(0))
+    found = strengths(first, second, x.detach(), activation=activation)["open"]
+    torch.testing.assert_close(found, carried.sum((0, 2)))
+
+
+def odd(first: torch.Tensor, second: torch.Tensor) -> Network:
+    return Network(first, second, torch.ones(first.shape[:2], dtype=torch.bool), "tanh")
+
+
+def test_nodes_of_an_odd_activation_get_the_sign_of_a_teacher_node():
+    """The function and the paths stay, and what was found with the other sign is found."""
+    generator = torch.Generator().manual_seed(2)
+    first, second = torch.randn(2, 6, 4, generator=generator), torch.randn(2, 3, 6, generator=generator)
+    sign = torch.tensor([1.0, -1, 1, -1, -1, 1])
+    teacher = odd(first, second)
+    flipped = odd(first * sign[:, None], second * sign)
+    found = aligned(flipped, teacher)
+    torch.testing.assert_close(found.first, first)
+    torch.testing.assert_close(found.second, second)
+    assert torch.equal(paths(flipped.first, flipped.second), paths(found.first, found.second))
+    relu = flipped._replace(activation="relu")
+    assert aligned(relu, teacher) is relu
+
+
+def test_a_mean_of_nodes_of_an_odd_activation_may_have_either_sign():
+    """(1, 0) less (0, 1) points half way between the one and the negative of the other."""
+    teacher, student = torch.eye(2)[None], torch.tensor([[[1.0, -1.0]]])
+    alive = torch.ones(1, 1, dtype=torch.bool)
+    assert kinds(teacher, student, alive)["other"].all()
+    assert kinds(teacher, student, alive, signed=False)["mixture"].all()
