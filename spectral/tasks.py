@@ -180,6 +180,15 @@ def make_teacher(
     return Teacher(first, second, "identity" if kind == "linear" else activation)
 
 
+def covariance(inputs: str, dim: int) -> Tensor | None:
+    """C of inputs that are N(0, C), (d, d), double precision; None for those that are not Gaussian."""
+    if inputs not in ("gaussian", "correlated"):
+        return None
+    place = torch.arange(dim, dtype=torch.float64)
+    rho = CORRELATION if inputs == "correlated" else 0.0
+    return rho ** (place[:, None] - place).abs()
+
+
 def check_inputs(inputs: str, dim: int, patterns: int) -> None:
     """That there are `patterns` of that kind in `dim` dimensions, for training, validation and test together.
 

@@ -25,16 +25,18 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from spectral.activations import activation
 from spectral.book.quantities import THRESHOLD, Measured, Score, Shares, quantity
 from spectral.curves import crossing, growth, prune_sweep
 from spectral.lab.collection import MissingResult, Results
 from spectral.lab.presets import BASE, Experiment, StudentKind
 from spectral.lab.results import Result, found_in
 from spectral.prune import node_scores, rank
-from spectral.stats.committees import pruning_curve
+from spectral.stats.committees import CLOSED, pruning_curve
 from spectral.stats.intervals import Refused, by_teacher, geometric_mean, slope_weights
 from spectral.stats.rise import at, held_out_gain, log_slope
 from spectral.students import as_student
+from spectral.tasks import Task, covariance
 
 RESOLUTION = 0.02
 """The threshold of n_c, times the teacher's size, where jumps are read: `THRESHOLD` for the paper's 20 nodes."""
@@ -77,12 +79,17 @@ FAMILIES: dict[Family, tuple[str, ...]] = {
 
 
 def standard(results: Results) -> Experiment:
-    """The setting that all variations start from."""
-    return results.one(design="universal", varied="teacher", teacher_hidden=BASE[0], input_dim=BASE[1])
+    """The setting that all variations start from: that of `BASE`, but for what is the same in all settings."""
+    chosen = results.select(design="universal", varied="teacher")
+    wanted = dict(zip(("teacher_hidden", "input_dim"), BASE, strict=True))
+    varied = {name: usual for name, usual in wanted.items() if len({getattr(one.config, name) for one in chosen}) > 1}
+    return results.one(design="universal", varied="teacher", **varied)
 
 
 def settings(results: Results, family: Family) -> list[Experiment]:
     """The experiments of a family. Those that vary the standard one come with it, and share its teachers.
+
+    Where no teacher is large, all count as that.
 
     Raises
     ------
@@ -91,7 +98,7 @@ def settings(results: Results, family: Family) -> list[Experiment]:
     """
     found = results.select(design="universal", varied=FAMILIES[family])
     if family == "large teachers":
-        found = [one for one in found if one.config.teacher_hidden >= LARGE]
+        found = [one for one in found if one.config.teacher_hidden >= LARGE] or found
     if family in ("training", "two-layer tasks", "tasks"):
         found.insert(0, standard(results))
     if not found:
@@ -107,18 +114,31 @@ def pruning_curves(result: Result, score: Score = "incoming") -> np.ndarray:
 def teachers_curves(result: Result, score: Score = "incoming") -> np.ndarray:
     """The same of the teachers themselves, (T, 1, h_T + 1): what a student that equals its teacher would lose.
 
-    For a committee that is the closed form of `spectral.stats.committees`, in which both scores are one. A teacher of
-    two layers is pruned on the test patterns of its first student.
+    For a committee of relu or erf with Gaussian inputs, white or not, that is the closed form of
+    `spectral.stats.committees`. Other teachers are pruned on the test patterns of their first student. Of a committee
+    both scores are one.
     """
     config = result.config
     task = result.task([teacher * config.trials for teacher in range(config.teachers)])
     if task.teacher.second is None:
-        firsts = task.teacher.first.double().numpy()
-        grown = np.stack([pruning_curve(first, config.activation) for first in firsts])
+        grown = _committees_curves(task, config.inputs)
     else:
         teacher = as_student(task.teacher)
         grown = growth(prune_sweep(teacher, task.test, rank(node_scores(teacher, score))).double()).numpy()
     return grown[:, None]
+
+
+def _committees_curves(task: Task, inputs: str) -> np.ndarray:
+    """Of committees, (T, h_T + 1)."""
+    firsts, kind = task.teacher.first.double(), task.teacher.activation
+    known = covariance(inputs, firsts.shape[-1])
+    if known is not None and kind in CLOSED:
+        of = None if inputs == "gaussian" else known.numpy()
+        return np.stack([pruning_curve(first, kind, covariance=of) for first in firsts.numpy()])
+    answers = activation(kind).apply(task.test.x.double() @ firsts.mT)  # (T, P, h_T)
+    products = answers.mT @ answers / answers.shape[1]
+    each = zip(firsts.numpy(), products.numpy(), strict=True)
+    return np.stack([pruning_curve(first, kind, products=k) for first, k in each])
 
 
 def critical_sizes(grown: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:

@@ -1,13 +1,15 @@
 r"""What removing nodes of a committee costs, from its weights alone; numpy and scipy only.
 
-A committee of h nodes answers :math:`y(x) = \sum_k v_k\, g(w_k \cdot x)`, with x ~ N(0, 1)^d. Silencing the nodes of a
+A committee of h nodes answers :math:`y(x) = \sum_k v_k\, g(w_k \cdot x)`, with x ~ N(0, C), where C is the identity
+unless it is said otherwise. Silencing the nodes of a
 set S changes the answer by :math:`-\sum_{k \in S} v_k\, g(w_k \cdot x)`, so the mean squared error of what is left is
 
 .. math::  \Delta(S) = \sum_{k, l \in S} v_k v_l\, K(w_k, w_l), \qquad
            K(w, w') = \mathbb{E}\big[g(w \cdot x)\, g(w' \cdot x)\big] .
 
 For relu, K is the arc-cosine kernel of order one (Cho and Saul, NeurIPS 2009); for :math:`\mathrm{erf}(z/\sqrt2)`
-the arcsine kernel (Williams, NeurIPS 1996). With :math:`\theta` the angle between w and w':
+the arcsine kernel (Williams, NeurIPS 1996). With :math:`\theta` the angle between w and w' (all products and lengths
+are those that C gives, :math:`w \cdot w' \to w^T C w'`, since the pre-activations have these covariances):
 
 .. math::
 
@@ -50,19 +52,23 @@ MOST = 1e150
 """Size of weights whose squares are numbers."""
 
 
-def kernel(first: ArrayLike, activation: str) -> np.ndarray:
+def kernel(first: ArrayLike, activation: str, covariance: ArrayLike | None = None) -> np.ndarray:
     """K of all pairs of rows of `first` (h, d), shape (h, h); "relu", "erf" or "identity".
+
+    Inputs are Gaussian, of this `covariance` (d, d), default the identity.
 
     Raises
     ------
     ValueError
         If there is no closed form for `activation`; if `first` is not a matrix of a node and an input or more; if a
-        weight is not finite, with its place, or above `MOST`.
+        weight is not finite, with its place, or above `MOST`; if `covariance` is no symmetric matrix (d, d).
     """
     weights = _weights(first)
     if not isinstance(activation, str) or activation not in _KERNELS:
         raise ValueError(f"no closed form is known for {activation!r}; there is one for {', '.join(_KERNELS)}")
-    return _KERNELS[activation](weights @ weights.T)
+    if covariance is None:
+        return _KERNELS[activation](weights @ weights.T)
+    return _KERNELS[activation](weights @ _square(covariance, "covariance", weights.shape[1]) @ weights.T)
 
 
 def _weights(first: ArrayLike) -> np.ndarray:
@@ -73,6 +79,20 @@ def _weights(first: ArrayLike) -> np.ndarray:
     if np.abs(weights).max() > MOST:
         raise ValueError(f"the largest weight is {np.abs(weights).max():.3g}; squares of more than {MOST} overflow")
     return weights
+
+
+def _square(values: ArrayLike, name: str, size: int) -> np.ndarray:
+    """A symmetric matrix of so many rows."""
+    matrix = numbers(values, name)
+    if matrix.shape != (size, size):
+        raise ValueError(f"{name} must be of shape {(size, size)}; got {matrix.shape}")
+    check_finite(matrix, name)
+    if not np.allclose(matrix, matrix.T):
+        raise ValueError(
+            f"{name} must be symmetric; its entries differ from those across by up to "
+            f"{np.abs(matrix - matrix.T).max():.3g}"
+        )
+    return matrix
 
 
 def _arc_cosine(gram: np.ndarray) -> np.ndarray:
@@ -93,9 +113,18 @@ _KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "identity": lambda gram: gram,
 }
 
+CLOSED = tuple(_KERNELS)
+"""Activations of which K is known in closed form, for Gaussian inputs."""
+
 
 def pruning_curve(
-    first: ArrayLike, activation: str, *, outgoing: ArrayLike | None = None, order: ArrayLike | None = None
+    first: ArrayLike,
+    activation: str,
+    *,
+    outgoing: ArrayLike | None = None,
+    order: ArrayLike | None = None,
+    covariance: ArrayLike | None = None,
+    products: ArrayLike | None = None,
 ) -> np.ndarray:
     """Mean squared error of a pruned committee over E[y^2], for n = 0 … h nodes kept, shape (h + 1,).
 
@@ -105,6 +134,10 @@ def pruning_curve(
         Incoming weights (h, d), and v of shape (h,), default ones.
     order:
         The nodes from the first to keep to the first to go; default from the longest ``|v_k| |w_k|`` to the shortest.
+    covariance:
+        Of the inputs, as in `kernel`.
+    products:
+        K of all pairs (h, h), where it is not that of `kernel`: of other activations or inputs it can be measured.
 
     Raises
     ------
@@ -123,7 +156,8 @@ def pruning_curve(
     if not np.array_equal(np.sort(places, None), np.arange(len(weights))) or places.ndim != 1:
         raise ValueError(f"order must be a permutation of {len(weights)} nodes; got {places.tolist()}")
     places = places.astype(int)
-    cost = (np.outer(v, v) * kernel(weights, activation))[np.ix_(places, places)]
+    each = kernel(weights, activation, covariance) if products is None else _square(products, "products", len(weights))
+    cost = (np.outer(v, v) * each)[np.ix_(places, places)]
     tail = cost[::-1, ::-1].cumsum(0).cumsum(1).diagonal()[::-1]  # entry n: sum over nodes n, n + 1, ...
     if not tail[0] > np.finfo(float).eps * np.abs(cost).sum():
         raise ValueError(

@@ -33,6 +33,7 @@ from spectral.book.transition import (
     standard,
     teachers_curves,
 )
+from spectral.lab import presets
 from spectral.lab.collection import MissingResult, Results
 from spectral.lab.experiment import draw_task
 from spectral.lab.files import REPOSITORY
@@ -530,3 +531,17 @@ def test_without_results_nothing_is_measured():
     assert len(of_curves) >= 14
     for test in of_curves:
         assert outcome(test, results, 0.95).verdict == MISSING
+
+
+@pytest.mark.parametrize("settings", [{"input_dim": 5}, {"teacher_hidden": 10}, {"input_dim": 10, "teacher_hidden": 7}])
+def test_the_standard_setting_is_the_one_that_settings_leave(settings):
+    """Whatever is fixed: where one size alone is left it is standard, and large."""
+    chosen = Results(experiments("laptop", settings, ["universal"]), lambda one: None)
+    base = standard(chosen)
+    assert base.name == presets.standard(settings)
+    assert (base.config.teacher_hidden, base.config.input_dim) == (
+        settings.get("teacher_hidden", 20),
+        settings.get("input_dim", 10),
+    )
+    sizes = {one.config.teacher_hidden for one in transition.settings(chosen, "large teachers")}
+    assert sizes == ({settings["teacher_hidden"]} if "teacher_hidden" in settings else {20, 40})

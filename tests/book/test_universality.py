@@ -18,6 +18,7 @@ from spectral.lab.presets import Experiment, experiments
 from spectral.lab.results import Result
 from spectral.stats.committees import pruning_curve
 from spectral.stats.intervals import geometric_mean, jackknife, share
+from spectral.tasks import Teacher, covariance
 
 
 def test_planted_ratios_and_their_order():
@@ -203,6 +204,25 @@ def test_a_committee_follows_theory_and_its_test_patterns(activation):
     hidden = torch.relu(x @ first.T) if activation == "relu" else torch.erf(x @ first.T / 2**0.5)
     weak = hidden[:, first.norm(dim=-1).argsort()[:3]].sum(-1)  # three nodes removed
     assert found.grown[0, 0, 3] == pytest.approx(float(weak.square().mean() / hidden.sum(-1).square().mean()), rel=0.03)
+
+
+@pytest.mark.parametrize(("activation", "inputs"), [("tanh", "gaussian"), ("relu", "uniform"), ("tanh", "correlated")])
+def test_a_committee_without_a_closed_form_is_pruned_on_its_test_patterns(activation, inputs):
+    results, experiment = one_setting(activation=activation, teacher="committee", inputs=inputs)
+    found = universality.teachers(results, experiment)
+    task = results[experiment].task([0])
+    cut = task.teacher.first[0].double().clone()
+    cut[cut.norm(dim=-1).argsort()[:3]] = 0  # three nodes removed
+    left = Teacher(cut[None], None, activation)(task.test.x.double())
+    expected = (left - task.test.y).square().mean() / task.test.y.double().square().mean()
+    assert found.grown[0, 0, 3] == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_a_committee_with_correlated_inputs_follows_theory_in_their_covariance():
+    results, experiment = one_setting(activation="erf", teacher="committee", inputs="correlated")
+    found = universality.teachers(results, experiment)
+    first, cov = results[experiment].task([0]).teacher.first[0].double(), covariance("correlated", 4)
+    assert found.grown[0, 0] == pytest.approx(pruning_curve(first.numpy(), "erf", covariance=cov.numpy()))
 
 
 def test_students_are_pruned_by_the_score_that_is_asked_for():

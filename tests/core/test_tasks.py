@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spectral.streams import Member
-from spectral.tasks import DIGITS, DIGITS_DIM, Teacher, make_task, make_teacher
+from spectral.tasks import DIGITS, DIGITS_DIM, Teacher, covariance, make_task, make_teacher
 
 MEMBERS = [Member(0, 0, 0), Member(0, 0, 1), Member(0, 1, 0)]
 
@@ -201,3 +201,12 @@ def test_a_teachers_layers_fit_together_and_its_inputs_fit_it():
     for x in (torch.ones(4), torch.ones(1, 5, 4), torch.ones(3, 2, 5, 4)):
         with pytest.raises(ValueError, match=r"inputs of width 4, in shape \(2, P, 4\) or \(P, 4\); got shape"):
             Teacher(first, None, "relu")(x)
+
+
+def test_the_covariance_is_that_of_what_is_drawn():
+    for inputs in ("gaussian", "correlated"):
+        task = make_task(MEMBERS[:1], make_teacher(MEMBERS[:1], input_dim=4), inputs=inputs, test_patterns=50_000)
+        expected = covariance(inputs, 4)
+        assert expected is not None
+        torch.testing.assert_close(task.test.x[0].double().T.cov(), expected, atol=0.03, rtol=0)
+    assert covariance("uniform", 4) is None

@@ -7,7 +7,7 @@ import torch
 from spectral.activations import ACTIVATIONS
 from spectral.stats import committees
 from spectral.streams import Member
-from spectral.tasks import Teacher, make_teacher
+from spectral.tasks import Teacher, covariance, make_teacher
 
 
 def weights(size: int, dim: int, seed: int = 3) -> np.ndarray:
@@ -153,3 +153,17 @@ def test_a_relative_error_has_no_unit():
 def test_an_impossible_argument_is_named(ask, message):
     with pytest.raises((ValueError, TypeError), match=message):
         ask()
+
+
+@pytest.mark.parametrize("activation", ["relu", "erf"])
+def test_a_committee_with_correlated_inputs(activation):
+    """In closed form by the covariance; which is what the products of answers to such inputs measure."""
+    first, cov = weights(6, 4).astype(float), covariance("correlated", 4)
+    x = torch.randn(200_000, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    answers = ACTIVATIONS[activation].apply(x @ torch.linalg.cholesky(cov).T @ torch.from_numpy(first).T)
+    products = (answers.T @ answers / len(x)).numpy()
+    np.testing.assert_allclose(committees.kernel(first, activation, cov.numpy()), products, atol=0.03 * products.max())
+    curve = committees.pruning_curve(first, activation, covariance=cov.numpy())
+    measured = committees.pruning_curve(first, activation, products=products)
+    np.testing.assert_allclose(curve, measured, atol=0.02)
+    assert abs(curve - committees.pruning_curve(first, activation)).max() > 0.01, "white inputs give another curve"

@@ -68,8 +68,9 @@ def rounding(jumps: Mapping[str, Curve], scatter: Mapping[str, Curve], resolutio
 
 def committees(curves: Mapping[tuple[str, int], Mapping[str, Curve]]) -> None:
     """Pruning curves of committees by activation and size: of "students", by the "product", and in "theory"."""
-    figure, axes = axes_of(2, height=3.5, sharey=True)
-    for ax, kind in zip(axes, ("relu", "erf"), strict=True):
+    kinds = list(dict.fromkeys(activation for activation, _ in curves))
+    figure, axes = axes_of(len(kinds), height=3.5, sharey=True)
+    for ax, kind in zip(axes, kinds, strict=True):
         chosen = {size: found for (activation, size), found in curves.items() if activation == kind}
         for (size, found), colour in zip(chosen.items(), size_colours(3), strict=False):
             line(ax, *thousandths(found["students"]), colour=colour, label=f"students, $h_T$ = {size}")
