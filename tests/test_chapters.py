@@ -21,6 +21,28 @@ SMALL = {
     "students": 3,
     "steps": 20,
 }
+SETTINGS = {
+    "01-teacher": "inputs=correlated dtype=float64",
+    "02-parametrization": "train_lam_in=true activation=tanh",
+    "03-training": "input_dim=5 inputs=uniform",
+    "04-spectra": "activation=tanh inputs=uniform",
+    "05-size": "inputs=correlated teacher_second=7",
+    "06-error": "label_noise=0.3 dtype=float64",
+    "07-paths": "activation=tanh inputs=correlated",
+    "08-topology": "activation=erf input_dim=5 teacher_hidden=7",
+    "09-nodes": "activation=tanh input_dim=5",
+    "10-pruning": "activation=erf inputs=uniform",
+    "11-transition": "inputs=correlated teacher_hidden=10",
+    "12-universality": "activation=tanh input_dim=5",
+    "13-mechanism": "activation=tanh inputs=correlated",
+    "14-together": "input_dim=7 inputs=correlated",
+    "15-peers": "inputs=correlated teacher_hidden=10",
+    "deviations": "input_dim=5 teacher_second=5",
+}
+"""By chapter, some fields of the configuration that it has no parameters for; and some that it has."""
+NONE_OF_ITS_OWN = {"16-your-data", "claims", "cost"}
+"""Chapters without experiments of this kind: tables, verdicts of what is kept, timings."""
+
 pytestmark = [
     pytest.mark.filterwarnings("default"),  # of the notebook tools, which are not ours to fix
     pytest.mark.usefixtures("scratch_store"),
@@ -29,10 +51,19 @@ pytestmark = [
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_chapters_run_with_other_parameters(path, tmp_path):
-    """The smoke run: a few epochs of small students, from another working directory."""
-    wanted = {name: value for name, value in SMALL.items() if name in names(path)}
+    """The smoke run: a few epochs of small students, of nodes and inputs of many kinds, from another folder."""
+    known, settings = names(path), SETTINGS.get(path.stem, "")
+    fixed = {pair.partition("=")[0] for pair in settings.split()}
+    wanted = {name: value for name, value in SMALL.items() if name in known and name not in fixed}
+    if settings:
+        wanted["settings"] = settings
     result = execute(path, tmp_path, **wanted)
     assert all(cell.execution_count for cell in result.cells if cell.cell_type == "code")
+
+
+def test_every_chapter_with_experiments_takes_settings():
+    assert {path.stem for path in CHAPTERS if "settings" in names(path)} == set(SETTINGS)
+    assert {path.stem for path in CHAPTERS} == set(SETTINGS) | NONE_OF_ITS_OWN
 
 
 def test_the_command_line_refuses_and_helps(tmp_path):

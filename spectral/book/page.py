@@ -135,7 +135,7 @@ class Page:
             for settings in ({}, self.settings)
         )
         count = {one: sum(each.design == one for each in usual) for one in designs}
-        lost = {one: number - sum(each.design == one for each in found) for one, number in count.items()}
+        lost = {one: max(0, number - sum(each.design == one for each in found)) for one, number in count.items()}
         text = self.values.get("settings", "")
         for design, number in lost.items():
             if number and design not in optional:

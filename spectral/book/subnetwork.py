@@ -302,7 +302,8 @@ def kinds(
     - "mixture": none of these, but as like a weighted mean of two teacher nodes;
     - "other": a survivor that is nothing of that.
 
-    Of an odd activation, not `signed`, a teacher node may enter a mean with either sign.
+    Networks of an odd activation, not `signed`, must be `aligned` with the teacher, whose nodes may then enter a mean
+    with either sign.
     """
     matching = match_teacher(teacher, student, alive)
     taken = torch.where(matching.cosine >= cosine, matching.student, -1)  # (E, h_T)

@@ -60,6 +60,14 @@ def test_settings_are_fields_of_the_configuration_beside_the_parameters():
     assert parameters.given(notebook()).settings == {}, "a chapter without settings"
 
 
+def test_settings_are_in_the_command_that_repeats_a_chapter():
+    namespace: dict = {}
+    exec(SETTINGS, namespace)
+    namespace |= {"In": [SETTINGS], "settings": "activation=tanh input_dim=5"}
+    line = parameters.papermill_command("07-paths", namespace)
+    assert line == "papermill book/07-paths.ipynb out.ipynb -r settings 'activation=tanh input_dim=5'"
+
+
 def test_a_setting_can_be_a_parameter_but_is_given_once():
     for found in (with_settings("student_hidden=60"), with_settings("student_hidden=60", "student_hidden = 60\n")):
         assert found.values["student_hidden"] == found.fields["student_hidden"] == 60
