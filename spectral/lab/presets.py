@@ -660,9 +660,10 @@ def _universal(u: Universal, fixed: Settings) -> Iterator[Experiment]:
         config = replace(of.config, teachers=min(u.crowded_teachers, of.config.teachers))
         for factor in u.lighter if config.l2_phi or config.l2_lam else ():
             yield named(f"crowded,{crowded},penalty={factor:g}", "penalties", penalised(config, factor), of)
-        patterns = u.denser * config.patterns
-        changed = _with_patterns(config, patterns=patterns)
-        yield named(f"crowded,{crowded},patterns={patterns}", "patterns", changed, of)
+        if config.inputs != "digits":  # of which there are no more
+            patterns = u.denser * config.patterns
+            changed = _with_patterns(config, patterns=patterns)
+            yield named(f"crowded,{crowded},patterns={patterns}", "patterns", changed, of)
         epochs = u.longer * config.epochs
         yield named(f"crowded,{crowded},epochs={epochs}", "epochs", replace(config, epochs=epochs), of)
     narrow = dict.fromkeys((fixed.get("teacher_hidden", size), fixed.get("input_dim", dim)) for size, dim in u.narrow)

@@ -509,6 +509,14 @@ def test_impossible_settings(settings, message):
         experiments("paper", settings, ["grid"])
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_digits_can_be_the_inputs_of_all(preset):
+    settings = {"inputs": "digits", "patterns": 1_300, "validation_fraction": 0.23, "test_patterns": 497}
+    found = experiments(preset, settings)
+    assert {one.config.inputs for one in found} == {"digits"}
+    assert {one.design for one in found} == {one.design for one in experiments(preset)}
+
+
 def test_what_is_impossible_elsewhere_is_no_hindrance():
     """Students that only relu nodes can have are among the other ways to small networks."""
     assert experiments("paper", {"activation": "tanh"}, ["universal"])
