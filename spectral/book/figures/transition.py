@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from spectral.activations import ACTIVATIONS
 from spectral.book.figures.drawing import legend_below, line, numbered, points, reference
 from spectral.book.figures.style import NEUTRAL, ROLES, Line, axes_of, leftmost, shades, side_by_side, size_colours
 from spectral.stats.intervals import Interval
@@ -68,7 +69,7 @@ def rounding(jumps: Mapping[str, Curve], scatter: Mapping[str, Curve], resolutio
 
 def committees(curves: Mapping[tuple[str, int], Mapping[str, Curve]]) -> None:
     """Pruning curves of committees by activation and size: of "students", by the "product", and in "theory"."""
-    kinds = list(dict.fromkeys(activation for activation, _ in curves))
+    kinds = [kind for kind in ACTIVATIONS if any(activation == kind for activation, _ in curves)]
     figure, axes = axes_of(len(kinds), height=3.5, sharey=True)
     for ax, kind in zip(axes, kinds, strict=True):
         chosen = {size: found for (activation, size), found in curves.items() if activation == kind}
