@@ -1,13 +1,17 @@
 """The chapters as notebooks, and how a test executes one."""
 
+import contextlib
 import os
 from pathlib import Path
-from typing import Any
 
+import matplotlib.pyplot as plt
 import nbformat
 import papermill
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 from papermill.translators import translate_parameters
 from rendered import ROOT
+from traitlets.config import Config
 
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel is the one of this environment, whatever a user's folder has
 
@@ -23,15 +27,26 @@ def names(path: Path) -> set[str]:
     return set(papermill.inspect_notebook(str(path)))
 
 
-def begin(path: Path, **parameters) -> dict[str, Any]:
-    """The names after a chapter's first two cells, with the caller's parameters between them as papermill puts them."""
-    declared, opening = (cell.source for cell in code(path)[:2])
-    injected = translate_parameters("python3", "python", parameters, "Parameters")
-    names: dict[str, Any] = {"In": []}
-    for source in (declared, injected, opening):
-        names["In"].append(source)
-        exec(source, names)
-    return names
+def sources(path: Path, **parameters) -> list[str]:
+    """The code of a chapter's cells, with the caller's parameters where papermill puts them."""
+    declared, *others = (cell.source for cell in code(path))
+    return [declared, translate_parameters("python3", "python", parameters, "Parameters"), *others]
+
+
+def run(path: Path, tmp_path: Path, *, cells: int | None = None, **parameters) -> list[str]:
+    """Run a chapter's cells, or so many of them, in a shell of this process from another folder: no kernel is started.
+
+    Returns what has run. An error of a cell is raised.
+    """
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    InteractiveShell._instance = shell  # what displays, displays there
+    try:
+        with contextlib.chdir(tmp_path), capture_output(), plt.rc_context():
+            for source in sources(path, **parameters)[: cells and cells + 1]:
+                shell.run_cell(source, store_history=True).raise_error()
+    finally:
+        InteractiveShell.clear_instance()
+    return shell.user_ns["In"][1:]
 
 
 def execute(path: Path, tmp_path: Path, **parameters) -> nbformat.NotebookNode:

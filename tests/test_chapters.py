@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from chapters import CHAPTERS, execute, names
+from chapters import CHAPTERS, code, execute, names, run
 from rendered import ROOT
 
 SMALL = {
@@ -51,13 +51,20 @@ pytestmark = [
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_chapters_run_with_other_parameters(path, tmp_path):
-    """The smoke run: a few epochs of small students, of nodes and inputs of many kinds, from another folder."""
+    """The smoke run: a few epochs of small students, of nodes and inputs of many kinds, without a kernel for each."""
     known, settings = names(path), SETTINGS.get(path.stem, "")
     fixed = {pair.partition("=")[0] for pair in settings.split()}
     wanted = {name: value for name, value in SMALL.items() if name in known and name not in fixed}
     if settings:
         wanted["settings"] = settings
-    result = execute(path, tmp_path, **wanted)
+    assert len(run(path, tmp_path, **wanted)) == 1 + len(code(path))  # and the cell of parameters
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_papermill_runs_a_chapter_with_other_parameters(tmp_path):
+    """From another folder, with a kernel of its own, as readers do."""
+    path = ROOT / "book" / "06-error.ipynb"
+    result = execute(path, tmp_path, preset="smoke", settings="label_noise=0.1")
     assert all(cell.execution_count for cell in result.cells if cell.cell_type == "code")
 
 

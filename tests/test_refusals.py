@@ -2,10 +2,9 @@
 
 import re
 
-import matplotlib.pyplot as plt
 import nbformat
 import pytest
-from chapters import begin, execute
+from chapters import execute, run
 from papermill.exceptions import PapermillExecutionError
 from rendered import ROOT
 
@@ -58,11 +57,10 @@ NAMES = ["-".join([name, *parameters]) for name, parameters, _ in REFUSED]
 
 
 @pytest.mark.parametrize(("name", "parameters", "message"), REFUSED, ids=NAMES)
-def test_wrong_parameters_fail_before_any_work(monkeypatch, tmp_path, name, parameters, message):
+def test_wrong_parameters_fail_before_any_work(tmp_path, name, parameters, message):
     """The cell after the parameters refuses them, and nothing is left behind."""
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises((ValueError, LookupError), match=re.escape(message)), plt.rc_context():
-        begin(ROOT / "book" / f"{name}.ipynb", **parameters)
+    with pytest.raises((ValueError, LookupError), match=re.escape(message)):
+        run(ROOT / "book" / f"{name}.ipynb", tmp_path, cells=2, **parameters)
     assert list(tmp_path.iterdir()) == []
     assert Store.default().hashes() == Store(committed=ROOT / "book" / "results", local=tmp_path).hashes()
 

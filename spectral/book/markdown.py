@@ -125,7 +125,7 @@ def tally_text(entries: Sequence[Mapping[str, Any]], of: str) -> str:
 def cells_table(test: Mapping[str, Any]) -> Any:
     """A table of all cells of a test: name, number with its 95 % interval, and the verdict in each."""
     test = readable(test)
-    rows = zip(test["cells"], test["measured"], test["words"], strict=True)
+    rows = zip(test["cells"], test["measured"], _words(test), strict=True)
     shown = [(name, _interval(found, test["holds"]), marked(word)) for name, found, word in rows]
     return table(("cell", test["unit"] or "measured", "verdict"), *shown)
 
@@ -160,12 +160,17 @@ def _box(entry: Mapping[str, Any]) -> str:
 
 def _cells(test: Mapping[str, Any]) -> str:
     """In which cells a test does not hold, if these are few enough to be named."""
-    lines = []
+    lines, words = [], _words(test)
     for word, text in ((NOT, "It does not hold for"), (UNDECIDED, "Undecided for")):
-        names = [name for name, found in zip(test["cells"], test["words"], strict=True) if found == word]
+        names = [name for name, found in zip(test["cells"], words, strict=True) if found == word]
         if 0 < len(names) <= MOST_CELLS:
             lines.append(f" {text}: {'; '.join(names)}.")
     return "".join(lines)
+
+
+def _words(test: Mapping[str, Any]) -> list[str]:
+    """The verdict in each cell; where none is judged, what is said of the whole test."""
+    return test["words"] or [test["verdict"]] * len(test["cells"])
 
 
 def measured_text(test: Mapping[str, Any]) -> str:
