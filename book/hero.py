@@ -7,24 +7,18 @@ import json
 from pathlib import Path
 
 from spectral.book.figures.dark import dark_svg
-from spectral.book.page import FIGURE
+from spectral.book.notebooks import figures, text_of, words
 
 BOOK = Path(__file__).parent
 
 
 def main() -> None:
     """Write both drawings."""
-    cells = json.loads((BOOK / "05-size.ipynb").read_text())["cells"]
-    shown = [
-        output["data"]
-        for cell in cells
-        if cell["metadata"].get("mystnb", {}).get("figure", {}).get("name")
-        == "size"
-        for output in cell["outputs"]
-        if FIGURE in output.get("data", {})
-    ]
-    (data,) = shown
-    svg = "".join(data["image/svg+xml"])
+    chapter = json.loads((BOOK / "05-size.ipynb").read_text())
+    (data,) = (
+        data for cell, data in figures(chapter) if words(cell).name == "size"
+    )
+    svg = text_of(data["image/svg+xml"])
     (BOOK / "_static" / "hero.svg").write_text(svg)
     (BOOK / "_static" / "hero-dark.svg").write_text(dark_svg(svg))
 

@@ -29,13 +29,6 @@ NARROW = 600  # pixels: below, a figure's panels stand below each other
 LIVE = ("live.js", "live-{}.js")
 
 
-def figure_cells(path):
-    """Of a notebook, its text or JSON: cells with a figure that has a name, each with the figure's output."""
-    notebook = json.loads(path if isinstance(path, str) else path.read_text())
-    for cell, data in notebooks.figures(notebook):
-        yield notebook, cell, data
-
-
 def write(folder, name, data):
     """The files of a figure: drawings in both schemes and for both kinds of screens, and its numbers."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,8 +95,8 @@ def read(app, docname, source):
     """Replace a notebook's drawings by pictures, before it is parsed."""
     if not str(app.env.doc2path(docname)).endswith(".ipynb"):
         return
-    notebook = None
-    for notebook, cell, data in figure_cells(source[0]):  # noqa: B007 all cells are of one notebook
+    notebook = json.loads(source[0])
+    for cell, data in notebooks.figures(notebook):
         told = words(cell)
         write(Path(app.outdir) / FOLDER, told.name, data)
         root = "../" * docname.count("/")
@@ -114,21 +107,20 @@ def read(app, docname, source):
             )
         data.clear()
         data["text/html"] = shown
-    if notebook:
-        source[0] = json.dumps(notebook)
+    source[0] = json.dumps(notebook)
 
 
 def chapters(env):
-    """Notebooks of the book; the page that asks is made again when one has changed."""
+    """Names and notebooks of the book's chapters; the page that asks is made again when one has changed."""
     for path in sorted(Path(env.srcdir, "book").glob("*.ipynb")):
         env.note_dependency(str(path))
-        yield path
+        yield path.stem, json.loads(path.read_text())
 
 
 def find(env, name):
     """The cell of a figure of the book, and its output."""
-    for path in chapters(env):
-        for _, cell, data in figure_cells(path):
+    for _, notebook in chapters(env):
+        for cell, data in notebooks.figures(notebook):
             if words(cell).name == name:
                 return cell, data
     raise LookupError(f"no chapter has a figure that is named {name}")
@@ -164,21 +156,21 @@ class Runs(SphinxDirective):
     def run(self):
         """A section for each chapter with figures that were trained."""
         sections = []
-        for path in chapters(self.env):
+        for chapter, notebook in chapters(self.env):
             found = [
-                (notebook, words(cell).name, data[FIGURE])
-                for notebook, cell, data in figure_cells(path)
+                (words(cell).name, data[FIGURE])
+                for cell, data in notebooks.figures(notebook)
                 if data[FIGURE]["runs"]
             ]
             if found:
-                name = f"of-chapter-{path.stem}"
-                heading = nodes.title("", notebooks.title(found[0][0]))
+                name = f"of-chapter-{chapter}"
+                heading = nodes.title("", notebooks.title(notebook))
                 section = nodes.section("", heading, ids=[name], names=[name])
-                command = found[0][2]["repeat"]
+                command = found[0][1]["repeat"]
                 section += nodes.literal_block(
                     command, command, language="text"
                 )
-                lines = [line(path.stem, *figure) for _, *figure in found]
+                lines = [line(chapter, *figure) for figure in found]
                 section += nodes.raw("", "".join(lines), format="html")
                 sections.append(section)
         return sections
