@@ -44,16 +44,29 @@ class Checkpoint(Protocol):
 
 
 class TrainingDiverged(Told, FloatingPointError):
-    """A member's loss is no longer a finite number. The student keeps the state in which this was seen."""
+    """A member's loss is no longer a finite number. The student keeps the state in which this was seen.
+
+    Attributes
+    ----------
+    members, epoch, learning_rate:
+        Whose, when and at what rate, where the training knows.
+    """
+
+    members: tuple[int, ...] = ()
+    epoch: int = 0
+    learning_rate: float = math.nan
 
 
 def diverged(members: Iterable[int], epoch: int, learning_rate: float) -> TrainingDiverged:
     """The error that names who, when and at what rate."""
+    members = tuple(members)
     names = [str(member) for member in members]
-    return TrainingDiverged(
+    error = TrainingDiverged(
         f"the loss of member{'s' if len(names) > 1 else ''} {', '.join(names)} is not finite in epoch {epoch} at "
         f"learning rate {learning_rate:g}; lower the learning rate"
     )
+    error.members, error.epoch, error.learning_rate = members, epoch, learning_rate
+    return error
 
 
 @dataclass(frozen=True)
