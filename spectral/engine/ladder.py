@@ -25,7 +25,7 @@ Axes: E members, h_S hidden nodes, n nodes of a rung, N rungs, m nodes of the se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,7 +73,7 @@ def climb(
     trials: int = 1,
     progress: bool | None = None,
     loop: Loop | None = None,
-) -> Rungs:
+) -> dict[int, Student]:
     """A network of each of `sizes`, which rise, from the trained `student`; see the module.
 
     Parameters
@@ -101,7 +101,7 @@ def climb(
         "grow": lambda: lambda size, last: _grown(last, draw(size)),
         "fresh": lambda: lambda size, _: _take(draw(size), torch.arange(size)),
     }
-    start, last, seen = starts[way](), student, {}
+    start, last, networks = starts[way](), student, {}
     for size in sizes if upwards else reversed(sizes):
         if upwards and size == student.student_hidden:
             last = student
@@ -120,9 +120,15 @@ def climb(
                 progress=progress,
                 loop=loop,
             )
-        seen[size] = mse(last, task.validation), mse(last, task.test), nodes_found(task, last)
-    columns = (torch.stack(column, -1) for column in zip(*(seen[size] for size in sizes), strict=True))
-    return Rungs(tuple(sizes), *columns)
+        networks[size] = last
+    return {size: networks[size] for size in sizes}
+
+
+def measure(networks: Mapping[int, Student], task: Task) -> Rungs:
+    """What networks are worth, by their nodes, from below."""
+    seen = [(mse(own, task.validation), mse(own, task.test), nodes_found(task, own)) for own in networks.values()]
+    columns = (torch.stack(column, -1) for column in zip(*seen, strict=True))
+    return Rungs(tuple(networks), *columns)
 
 
 def _cut(student: Student, order: Order, task: Task) -> Start:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 
-from spectral.engine.ladder import Rungs, climb
+from spectral.engine.ladder import Rungs, climb, measure
 from spectral.engine.train import Checkpoint, History, Loop, train, which_loop
 from spectral.lab.config import ConfigError, ExperimentConfig
 from spectral.streams import Member, member_streams, order_keys
@@ -30,6 +30,8 @@ class Trained:
         Which of the two loops of `spectral.engine.train` it was.
     rungs:
         What stands on the ladder; None if there is none.
+    networks:
+        The same as networks, by their nodes.
     """
 
     config: ExperimentConfig
@@ -39,6 +41,7 @@ class Trained:
     seconds: float
     loop: Loop
     rungs: Rungs | None = None
+    networks: Mapping[int, Student] = field(default_factory=dict)
 
 
 def draw_task(
@@ -161,9 +164,9 @@ def compute(
         loop=loop,
         checkpoint=checkpoint,
     )
-    rungs = None
+    networks: dict[int, Student] = {}
     if config.ladder != "none":
-        rungs = climb(
+        networks = climb(
             config.ladder,  # type: ignore[arg-type]
             student,
             task,
@@ -178,7 +181,8 @@ def compute(
             progress=progress,
             loop=loop,
         )
-    return Trained(config, task, student, history, time.perf_counter() - start, loop, rungs)
+    rungs = measure(networks, task) if networks else None
+    return Trained(config, task, student, history, time.perf_counter() - start, loop, rungs, networks)
 
 
 def other_teachers(config: ExperimentConfig, members: Sequence[Member] | None = None) -> Teacher:
