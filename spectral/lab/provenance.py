@@ -34,16 +34,17 @@ def describe(config: ExperimentConfig, device: str | torch.device = "cpu") -> di
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
-        "numba": _version("numba"),
+        "numba": package_version("numba"),
         "device": name,
-        "machine": f"{_processor()}, {os.cpu_count()} cores",
+        "machine": machine(),
         "peak_memory_mib": peak_memory_mib(),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": command(config),
     }
 
 
-def _version(package: str) -> str | None:
+def package_version(package: str) -> str | None:
+    """Of an installed package; None if it is not."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -63,6 +64,11 @@ def peak_memory_mib() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10))  # macOS counts bytes, Linux KiB
+
+
+def machine() -> str:
+    """Processor and cores of this machine."""
+    return f"{_processor()}, {os.cpu_count()} cores"
 
 
 @functools.cache

@@ -306,15 +306,25 @@ def _train_and_save(
         else:
             arrays = trainer(config, checkpoint)
     except (MemoryError, RuntimeError) as error:
-        if not (isinstance(error, (MemoryError, torch.OutOfMemoryError)) or _NO_MEMORY.search(str(error))):
+        if not exhausted(error):
             raise
-        raise OutOfMemory(
-            f"run {name} does not fit into memory: {len(config.members)} students of {config.student_hidden} nodes, "
-            f"{config.patterns + config.test_patterns:,} patterns each. Lower trials or teachers, then student_hidden, "
-            "patterns or test_patterns"
-        ) from error
+        raise does_not_fit(config, len(config.members)) from error
     how = {"loop": loop, "resumed": checkpoint.resumed}
     store.save(name, arrays, describe(config, device) | source | checkpoint.spent() | how)
+
+
+def exhausted(error: Exception) -> bool:
+    """Whether this is how a training says that there is no more memory."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or bool(_NO_MEMORY.search(str(error)))
+
+
+def does_not_fit(config: ExperimentConfig, members: int) -> OutOfMemory:
+    """The error for so many members of a run that do not fit into memory together."""
+    return OutOfMemory(
+        f"run {config.hash()} does not fit into memory: {members} students of {config.student_hidden} nodes, "
+        f"{config.patterns + config.test_patterns:,} patterns each. Lower trials or teachers, then student_hidden, "
+        "patterns or test_patterns"
+    )
 
 
 def score_epochs(epochs: int, traced: bool = False) -> tuple[int, ...]:
