@@ -3,8 +3,8 @@
 A result is two files named by the hash of its configuration: ``HASH.npz``, the numbers, and ``HASH.json``, their
 provenance with the checksum of the numbers. Both are written beside their places and flushed to the disk; then the
 numbers get their name, and last the JSON, which makes the result. A kill at any moment leaves nothing or a whole
-result. An unfinished run is a checkpoint, ``HASH.checkpoint``, replaced as a whole. Nothing that is read can execute
-code: no pickles.
+result. An unfinished run is a checkpoint, ``HASH.checkpoint``, replaced as a whole; one on many machines is the members
+that are through, ``HASH.parts``. Nothing that is read can execute code: no pickles.
 
 Of several processes that have computed the same, on one host or on many, the first to have finished keeps its result,
 and the others take it. That needs no lock. Claims are there to save work, and hold where the disk has locks.
@@ -151,11 +151,19 @@ class Store:
         """Remove what a process that was killed has left beside a finished result; what cannot be removed stays."""
         for folder in self._written:
             remove_stale(folder, _checked(name))
-        self.checkpoint(name).remove()
+        self._forget(name)
 
     def checkpoint(self, name: str) -> CheckpointFile:
         """Where an unfinished run is kept."""
         return CheckpointFile(self.local / f"{_checked(name)}.checkpoint", name)
+
+    def parts(self, name: str) -> CheckpointFile:
+        """Where the finished members of an unfinished run on many machines are kept."""
+        return CheckpointFile(self.local / f"{_checked(name)}.parts", name)
+
+    def is_begun(self, name: str) -> bool:
+        """Whether something of an unfinished run is there."""
+        return any(os.path.lexists(file.path) for file in (self.checkpoint(name), self.parts(name)))
 
     def check_writable(self) -> None:
         """Find out now whether results can be written, not after hours of work.
@@ -202,7 +210,7 @@ class Store:
         try:
             for folder in self._written:
                 if _is_whole(folder, name):
-                    self.checkpoint(name).remove()
+                    self._forget(name)
                 remove_stale(folder, name)
             yield
         finally:
@@ -212,6 +220,10 @@ class Store:
     @property
     def _written(self) -> tuple[Path, ...]:
         return (self.local, self.committed) if self.publish else (self.local,)
+
+    def _forget(self, name: str) -> None:
+        self.checkpoint(name).remove()
+        self.parts(name).remove()
 
     def _there(self, name: str) -> Path:
         folder = self._folder(name)
@@ -417,7 +429,7 @@ def _unreadable(folder: Path, error: OSError) -> StoreError:
 
 def _damaged(path: Path, why: str) -> DamagedResult:
     message = f"{path} is damaged: {why}. It is not used. To compute it again, "
-    if path.suffix == ".checkpoint":
+    if path.suffix in (".checkpoint", ".parts"):
         return DamagedResult(f"{message}delete {path.name} in {path.parent} and repeat the command")
     return DamagedResult(
         f"{message}delete {path.stem}.json, {path.stem}.npz in {path.parent} and repeat the command; a committed "

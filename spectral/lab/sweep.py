@@ -31,9 +31,48 @@ class Outcome:
     present: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
+    def told(self) -> str:
+        """It in a line."""
+        return f"{len(self.computed)} computed, {len(self.failed)} failed, {len(self.present)} were there"
+
+
+class Pace:
+    """How long work takes in parts of what was expected, from what has been seen of it.
+
+    A first, tiny run says little of the others: most of what it took was to begin it and to keep it. So what was
+    expected counts as if a tenth of all had been seen to be so.
+
+    Parameters
+    ----------
+    total:
+        Seconds expected of all.
+    """
+
+    def __init__(self, total: float) -> None:
+        self._spent = self._work = total / 10
+
+    @property
+    def factor(self) -> float:
+        """Times as long as expected."""
+        return self._spent / self._work if self._work else 1.0
+
+    def note(self, spent: float, expected: float) -> None:
+        """Work that was expected to take so many seconds has taken others."""
+        self._spent, self._work = self._spent + spent, self._work + expected
+
 
 def expected_seconds(config: ExperimentConfig) -> float:
-    """A guess at the time that training takes on two cores, from what its products cost.
+    """A guess at the time that training takes on two cores, of which a member keeps one busy."""
+    return core_seconds(config) / min(len(config.members), 2)
+
+
+def core_seconds(config: ExperimentConfig) -> float:
+    """A guess at the time that training all members takes on one core."""
+    return len(config.members) * member_seconds(config)
+
+
+def member_seconds(config: ExperimentConfig) -> float:
+    """A guess at the time that training a member takes on one core, from what its products cost.
 
     Where nodes die and leave, most of the training is done at a little more than the teacher's width.
     """
@@ -47,10 +86,9 @@ def expected_seconds(config: ExperimentConfig) -> float:
     trainings = [(width, config.epochs)]
     if config.ladder != "none":
         trainings += [(nodes, config.ladder_epochs) for nodes in config.rungs]
-    members = len(config.members)
     passes = sum(epochs * (SECONDS_PER_PATTERN + nodes * each) for nodes, epochs in trainings)
     loop = TORCH_LOOP if config.train_lam_second else 1
-    return loop * members * config.train_patterns * passes / min(members, 2)
+    return loop * config.train_patterns * passes
 
 
 def sweep(
@@ -74,8 +112,52 @@ def sweep(
     StoreError
         If the store cannot be read or written.
     """
-    outcome = Outcome()
-    missing = {}
+    outcome, missing, total = look(experiments, store, report, expected_seconds)
+    pace = Pace(total)
+    for wait in (False, True):  # what another process is computing comes last
+        for name, config in sorted(missing.items(), key=lambda item: expected_seconds(item[1])):
+            left = sum(map(expected_seconds, missing.values()))
+            here, start = False, time.monotonic()
+            try:
+                if wait:
+                    with store.claim(config.hash()):  # the other process is through, or dead
+                        pass
+                here, start = store.has(config.hash()), time.monotonic()
+                if not here:
+                    one, all_left = (
+                        readable_time(pace.factor * seconds) for seconds in (expected_seconds(config), left)
+                    )
+                    report(f"{name} ({config.hash()}): {one} of {all_left} left")
+                run(config, store=store, device=device, progress=progress, wait=wait, trainer=trainer)
+            except Busy:
+                report(f"{name}: another process is at it")
+                continue
+            except (DamagedResult, TrainingDiverged, OutOfMemory) as error:
+                outcome.failed[name] = str(error)
+                report(f"{name} failed: {error}")
+            else:
+                (outcome.present if here else outcome.computed).append(name)
+                if not here:
+                    pace.note(time.monotonic() - start, expected_seconds(config))
+            del missing[name]
+    report(outcome.told())
+    return outcome
+
+
+def look(
+    experiments: Mapping[str, ExperimentConfig],
+    store: Store,
+    report: Callable[[str], None],
+    expected: Callable[[ExperimentConfig], float],
+) -> tuple[Outcome, dict[str, ExperimentConfig], float]:
+    """What of the experiments is there, whole or damaged; what is missing, and how many seconds of work that is.
+
+    Raises
+    ------
+    StoreError
+        If something is missing, and the store cannot be written.
+    """
+    outcome, missing = Outcome(), {}
     for name, config in experiments.items():
         if not store.has(config.hash()):
             missing[name] = config
@@ -88,41 +170,12 @@ def sweep(
         else:
             store.tidy(config.hash())
             outcome.present.append(name)
-    total = sum(map(expected_seconds, missing.values()))
+    total = sum(map(expected, missing.values()))
     there = f"{len(outcome.present)} of {len(experiments)} runs are there"
     report(f"{there}; {len(missing)} to compute, {readable_time(total)} expected")
     if missing:
         store.check_writable()
-    # A first, tiny run says little of the others: most of what it took was to begin it and to keep it. So what was
-    # expected counts as if a tenth of all had been seen to be so.
-    pace, spent, work, trust = 1.0, 0.0, 0.0, total / 10
-    for wait in (False, True):  # what another process is computing comes last
-        for name, config in sorted(missing.items(), key=lambda item: expected_seconds(item[1])):
-            left = sum(map(expected_seconds, missing.values()))
-            here, start = False, time.monotonic()
-            try:
-                if wait:
-                    with store.claim(config.hash()):  # the other process is through, or dead
-                        pass
-                here, start = store.has(config.hash()), time.monotonic()
-                if not here:
-                    one, all_left = (readable_time(pace * seconds) for seconds in (expected_seconds(config), left))
-                    report(f"{name} ({config.hash()}): {one} of {all_left} left")
-                run(config, store=store, device=device, progress=progress, wait=wait, trainer=trainer)
-            except Busy:
-                report(f"{name}: another process is at it")
-                continue
-            except (DamagedResult, TrainingDiverged, OutOfMemory) as error:
-                outcome.failed[name] = str(error)
-                report(f"{name} failed: {error}")
-            else:
-                (outcome.present if here else outcome.computed).append(name)
-                if not here:
-                    spent, work = spent + time.monotonic() - start, work + expected_seconds(config)
-                    pace = (trust + spent) / (trust + work)
-            del missing[name]
-    report(f"{len(outcome.computed)} computed, {len(outcome.failed)} failed, {len(outcome.present)} were there")
-    return outcome
+    return outcome, missing, total
 
 
 def status(experiments: Mapping[str, ExperimentConfig], store: Store) -> dict[str, str]:
@@ -133,7 +186,7 @@ def status(experiments: Mapping[str, ExperimentConfig], store: Store) -> dict[st
         try:
             load(config, store)
         except KeyError:
-            states[name] = "unfinished" if os.path.lexists(store.checkpoint(key).path) else "missing"
+            states[name] = "unfinished" if store.is_begun(key) else "missing"
         except DamagedResult as error:
             states[name] = f"damaged: {error}"
         else:
