@@ -28,7 +28,7 @@ from spectral.lab.files import DamagedResult, StoreError, is_checkout, need_chec
 from spectral.lab.presets import PRESETS, configurations
 from spectral.lab.results import OutOfMemory, run
 from spectral.lab.store import Store
-from spectral.lab.sweep import expected_seconds, readable_time, stale, status, sweep
+from spectral.lab.sweep import Outcome, expected_seconds, readable_time, stale, status, sweep
 from spectral.lab.verify import damaged, retrain
 from spectral.stats.intervals import Interval
 
@@ -120,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     p = add("sweep", _sweep, "Train all experiments of a preset that are not there yet.", "sweep laptop")
     add_preset(p)
     p.add_argument("--dry-run", action="store_true", help="say what would be done and how long it takes, and stop")
+    crew = p.add_mutually_exclusive_group()
+    crew.add_argument("--workers", type=int, metavar="N", help="train in so many processes here, one core each")
+    crew.add_argument("--scheduler", metavar="ADDRESS", help="train on the workers of this Dask scheduler")
     add_training(p)
 
     p = add("status", _status, "Tell what is there, missing, stale or damaged.", "status paper --json")
@@ -251,8 +254,32 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _dry_run(chosen, store)
     _prepare_training(options)
-    outcome = sweep(chosen, store, report=lambda line: print(line, flush=True), device=options.device)
+
+    def report(line: str) -> None:
+        print(line, flush=True)
+
+    if options.workers is None and options.scheduler is None:
+        outcome = sweep(chosen, store, report=report, device=options.device)
+    else:
+        outcome = _sweep_on_workers(options, chosen, store, report)
     return 1 if outcome.failed else 0
+
+
+def _sweep_on_workers(
+    options: argparse.Namespace,
+    chosen: Mapping[str, ExperimentConfig],
+    store: Store,
+    report: Callable[[str], None],
+) -> Outcome:
+    from spectral.lab.cluster import ClusterError, connect, local, sweep_on
+
+    if options.device != "cpu":
+        raise ConfigError(f"workers train on their processors; --device {options.device} is for a sweep without them")
+    try:
+        with connect(options.scheduler) if options.workers is None else local(options.workers) as client:
+            return sweep_on(client, chosen, store, report=report)
+    except ClusterError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _dry_run(asked: Mapping[str, ExperimentConfig], store: Store) -> int:

@@ -85,7 +85,7 @@ def test_statistics_know_no_network():
 
 
 HEAVY = ("numba", "scipy", "matplotlib", "seaborn", "pandas", "filelock", "yaml", "papermill", "IPython", "myst_nb",
-         "resource")  # fmt: skip
+         "distributed", "resource")  # fmt: skip
 
 
 def test_the_layer_needs_torch_alone():
