@@ -271,7 +271,8 @@ def _sweep_on_workers(
     store: Store,
     report: Callable[[str], None],
 ) -> Outcome:
-    from spectral.lab.cluster import ClusterError, connect, local, sweep_on
+    from spectral.lab.cluster import sweep_on
+    from spectral.lab.crew import ClusterError, connect, local
 
     if options.device != "cpu":
         raise ConfigError(f"workers train on their processors; --device {options.device} is for a sweep without them")

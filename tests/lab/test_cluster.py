@@ -17,8 +17,9 @@ from standin import assert_same, never
 from spectral import ExperimentConfig
 from spectral.__main__ import main
 from spectral.engine.train import TrainingDiverged
-from spectral.lab import cluster
-from spectral.lab.cluster import ClusterError, connect, differences, introduce, local, sweep_on, versions
+from spectral.lab import cluster, crew
+from spectral.lab.cluster import sweep_on
+from spectral.lab.crew import ClusterError, connect, differences, introduce, local, versions
 from spectral.lab.parts import train_part
 from spectral.lab.results import load
 from spectral.lab.store import Store
@@ -44,7 +45,7 @@ EXPERIMENTS = {
 }
 OTHER = """
 import sys, types
-older = sys.modules["spectral.lab.cluster"] = types.ModuleType("spectral.lab.cluster")
+older = sys.modules["spectral.lab.crew"] = types.ModuleType("spectral.lab.crew")
 def introduce():
     return "elsewhere", {versions!r} | {{"engine": 99}}
 introduce.__module__, older.introduce = older.__name__, introduce
@@ -55,11 +56,11 @@ CLIENT = """
 import sys
 from pathlib import Path
 sys.path[:0] = {paths}
-from spectral.lab import cluster
+from spectral.lab import cluster, crew
 from spectral.lab.store import Store
 import test_cluster
 cluster.SAVE_EVERY, cluster.PART = 0.0, 1e-9
-with cluster.connect({address!r}) as client:
+with crew.connect({address!r}) as client:
     trainer = test_cluster.noted(Path({log!r}), seconds=0.1)
     store = Store(Path({folder!r}, "c"), Path({folder!r}, "l"))
     cluster.sweep_on(client, test_cluster.EXPERIMENTS, store, trainer=trainer)
@@ -168,8 +169,8 @@ def home(tmp_path_factory) -> Store:
 def _quick(monkeypatch) -> None:
     """Parts of one member, and nobody waits long."""
     monkeypatch.setattr(cluster, "PART", 1e-9)
-    monkeypatch.setattr(cluster, "LOOK", 0.1)
-    monkeypatch.setattr(cluster, "REST", 0.1)
+    monkeypatch.setattr(crew, "LOOK", 0.1)
+    monkeypatch.setattr(crew, "REST", 0.1)
 
 
 def assert_as_at_home(store: Store, home: Store, experiments=EXPERIMENTS) -> None:
@@ -287,8 +288,8 @@ def test_another_version_is_refused_by_name(client, place, store, home, tmp_path
     assert_as_at_home(store, home, {"spectral": TINY})
 
     ours = versions() | {"torch": "3.0", "code": "0"}
-    monkeypatch.setattr(cluster, "versions", lambda: ours)
-    monkeypatch.setattr(cluster, "GRACE", 0.0)
+    monkeypatch.setattr(crew, "versions", lambda: ours)
+    monkeypatch.setattr(crew, "GRACE", 0.0)
     with pytest.raises(ClusterError, match=r"no worker is left that may work: worker .*; here is .*torch 3.0, code 0"):
         sweep_on(client, {"direct": TINY.direct_twin()}, store, report=report, trainer=never)
     assert len(refusals) == 4
@@ -376,7 +377,7 @@ def test_the_command_line_goes_to_a_scheduler(preset, place, home):
 
 def test_a_lost_scheduler_is_told(place, store, tmp_path, monkeypatch):
     """After this there is none."""
-    monkeypatch.setattr(cluster, "CONNECT", 0.5)
+    monkeypatch.setattr(crew, "CONNECT", 0.5)
 
     def report(line: str) -> None:
         if "): about" in line:
@@ -398,7 +399,7 @@ def test_a_lost_scheduler_is_told(place, store, tmp_path, monkeypatch):
     ],
 )
 def test_what_cannot_be_is_told_before_any_work(preset, capsys, monkeypatch, options, message):
-    monkeypatch.setattr(cluster, "CONNECT", 0.5)
+    monkeypatch.setattr(crew, "CONNECT", 0.5)
     assert main(["sweep", "paper", *options]) == 2
     assert message in capsys.readouterr().err
     assert not preset.local.exists()

@@ -1,0 +1,320 @@
+"""The workers of a Dask cluster: how one comes by them, what they run, what each is doing, and what comes back.
+
+Workers are asked what they run before they get work. One with other versions than this process gets none.
+
+Everyone who reaches a Dask scheduler can have its workers run code: keep it in a closed network, or give Dask
+certificates (``tls://``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import queue
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError, Future
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from spectral.errors import Told
+from spectral.lab.config import ENGINE_VERSION
+from spectral.lab.provenance import package_version
+
+if TYPE_CHECKING:
+    import distributed
+
+LOOK = 1.0
+"""Seconds between two looks at who is there."""
+
+CONNECT = 5.0
+"""Seconds within which a scheduler has to answer."""
+
+GRACE = 10.0
+"""Seconds for which there may be none but workers of other versions."""
+
+REST, LONGEST_REST = 1.0, 60.0
+"""Seconds for which a worker gets nothing after an error, twice as long after each further one, and at most."""
+
+_ROOMS = ("", "engine", "lab")  # whose code makes numbers
+
+
+class ClusterError(Told, ConnectionError):
+    """There is no cluster to work with; the message says why, and what to do."""
+
+
+@contextmanager
+def connect(address: str) -> Iterator[distributed.Client]:
+    """A client of the scheduler at `address`, such as ``tcp://10.0.0.1:8786``.
+
+    Raises
+    ------
+    ClusterError
+        If Dask is not installed, or no scheduler answers there.
+    """
+    dask = _distributed()
+    try:
+        dask.comm.get_address_host_port(address)  # of one that is none, a client is left half made
+        client = dask.Client(address, timeout=CONNECT, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise ClusterError(
+            f"no scheduler answers at {address!r} ({str(error).splitlines()[0] if str(error) else 'silence'}). Start "
+            "one with: dask scheduler, which prints its address; a firewall may be in between"
+        ) from None
+    with client:
+        yield client
+
+
+@contextmanager
+def local(workers: int) -> Iterator[distributed.Client]:
+    """A client of so many worker processes on this machine, which listen to it alone and end with it.
+
+    Raises
+    ------
+    ClusterError
+        If Dask is not installed, or `workers` is below 1.
+    """
+    if workers < 1:
+        raise ClusterError(f"a sweep needs at least 1 worker; got {workers}")
+    dask = _distributed()
+    with ExitStack() as stack:
+        with _deaf_children():
+            place = dask.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+                memory_limit=0,  # a share of the memory each would be less than one of them may need
+                silence_logs="CRITICAL",
+            )
+            stack.enter_context(place)
+        yield stack.enter_context(dask.Client(place, set_as_default=False))
+
+
+@functools.cache
+def versions() -> dict[str, Any]:
+    """What decides a process's numbers: versions of engine and packages, and a hash of the code that makes them."""
+    package, digest = Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted(path for room in _ROOMS for path in (package / room).glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    names = {"spectral": "student-teacher-spectral"}
+    names |= {name: name for name in ("numpy", "numba", "scikit-learn", "torch-pruning")}
+    return {
+        "engine": ENGINE_VERSION,
+        "torch": torch.__version__,
+        **{name: package_version(package) for name, package in names.items()},
+        "code": digest.hexdigest()[:12],
+    }
+
+
+def introduce() -> tuple[str, dict[str, Any]]:
+    """The host of this process, and its `versions`."""
+    return socket.gethostname(), versions()
+
+
+def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """In what two processes' `versions` differ, in words; empty if in nothing."""
+    other = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
+    if not other:
+        return ""
+    told = (", ".join(f"{name} {there.get(name)}" for name in other) for there in (theirs, ours))
+    return "it has {}; here is {}".format(*told)
+
+
+@dataclass(eq=False)
+class Job:
+    """A call for a worker: members `first` to the one before `end`; or all of them, to be put together."""
+
+    of: Any  # the experiment
+    first: int
+    end: int
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    expected: float  # seconds, by the guess
+    at: dict[Worker, float] = field(default_factory=dict)  # since when
+    tried: set[Worker] = field(default_factory=set)
+    mishaps: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"member {self.first}" if self.end == self.first + 1 else f"members {self.first} to {self.end - 1}"
+
+
+@dataclass(eq=False)
+class Worker:
+    """A process that takes jobs, as many at a time as it has threads."""
+
+    address: str
+    threads: int
+    taken: bool | None = None  # None: it has been asked what it runs
+    calls: dict[Future, tuple[Job | None, distributed.Future]] = field(default_factory=dict)
+    errors: int = 0  # in a row
+    rests_until: float = 0.0
+
+    def stumble(self) -> None:
+        """Rest after an error: one on which nothing works would else run through all jobs."""
+        self.rests_until = time.monotonic() + min(REST * 2**self.errors, LONGEST_REST)
+        self.errors += 1
+
+
+class Crew:
+    """The workers of a client, what each is doing, and what comes back from them."""
+
+    def __init__(self, client: distributed.Client, report: Callable[[str], None]) -> None:
+        self.report, self._client = report, client
+        self._workers: dict[str, Worker] = {}
+        self._refused: dict[str, str] = {}
+        self._inbox: queue.SimpleQueue[tuple[Worker, Future]] = queue.SimpleQueue()
+        self._looked, self._sorry, self._alone = -LOOK, 0.0, False
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pending = [call for worker in self._workers.values() for _, call in worker.calls.values()]
+        with suppress(Exception):  # of a scheduler that is gone, too: then they are
+            self._client.cancel(pending, force=True)
+
+    @property
+    def threads(self) -> int:
+        """Of all workers that take part; at least 1."""
+        return max(1, sum(worker.threads for worker in self.able()))
+
+    def free(self) -> list[Worker]:
+        """Workers that take part and have nothing to do on one of their threads, the idlest first."""
+        now = time.monotonic()
+        able = [one for one in self.able() if len(one.calls) < one.threads and now >= one.rests_until]
+        return sorted(able, key=lambda worker: len(worker.calls) / worker.threads)
+
+    def able(self) -> set[Worker]:
+        """Workers that take part."""
+        return {worker for worker in self._workers.values() if worker.taken}
+
+    def jobs(self) -> Iterator[Job]:
+        """All that are under way."""
+        for worker in self._workers.values():
+            yield from (job for job, _ in worker.calls.values() if job is not None)
+
+    def give(self, worker: Worker, job: Job) -> None:
+        """Have a worker do a job."""
+        job.at[worker] = time.monotonic()
+        self._call(worker, job, job.function, *job.arguments)
+
+    def look(self) -> list[tuple[Worker, list[Job]]]:
+        """Who has come is asked what it runs; who has gone is named, with the jobs that it had."""
+        if time.monotonic() - self._looked < LOOK:
+            return []
+        there = threads_of(self._client)
+        self._looked = time.monotonic()
+        gone = [worker for address, worker in self._workers.items() if address not in there]
+        lost = []
+        for worker in gone:
+            del self._workers[worker.address]
+            lost.append((worker, [job for job, _ in worker.calls.values() if job is not None]))
+            self._client.cancel([call for _, call in worker.calls.values()], force=True)
+            worker.calls.clear()
+        for address, threads in there.items():
+            if address not in self._workers:
+                worker = self._workers[address] = Worker(address, threads)
+                self._call(worker, None, introduce)
+        self._check()
+        return lost
+
+    def results(self) -> Iterator[tuple[Worker, Job, Future]]:
+        """What has come back, once there is something, or after a moment in which there was nothing."""
+        wait = LOOK
+        with suppress(queue.Empty):
+            while True:
+                worker, answer = self._inbox.get(timeout=wait)
+                job, _ = worker.calls.pop(answer, (None, None))
+                if worker.taken is None:
+                    self._judge(worker, answer)
+                elif job is not None:
+                    yield worker, job, answer
+                wait = 0.0
+
+    def _call(self, worker: Worker, job: Job | None, function: Callable[..., Any], *arguments: Any) -> None:
+        import dask
+
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):  # parts travel by this way
+            call = self._client.submit(function, *arguments, workers=[worker.address], pure=False)
+
+        async def answer() -> Any:
+            return await self._client.gather(call, asynchronous=True)
+
+        coming = asyncio.run_coroutine_threadsafe(answer(), self._client.loop.asyncio_loop)  # type: ignore[union-attr]
+        worker.calls[coming] = job, call
+        coming.add_done_callback(lambda done: self._inbox.put((worker, done)))
+
+    def _judge(self, worker: Worker, answer: Future) -> None:
+        try:
+            host, theirs = answer.result()
+            why = differences(theirs, versions())
+        except CancelledError:
+            return
+        except Exception as error:  # whatever a worker answers that knows nothing of this
+            host, why = "?", f"it cannot say what it runs: {type(error).__name__}: {error}"
+        worker.taken = not why
+        if why:
+            self._refused[worker.address] = f"worker {worker.address} (host {host}) gets no work: {why}"
+            self.report(f"{self._refused[worker.address]}. Install the same on both")
+
+    def _check(self) -> None:
+        """Raise ClusterError if there are none but refused workers for a while; say so if there are none at all."""
+        if any(worker.taken is not False for worker in self._workers.values()):
+            self._sorry, self._alone = 0.0, False
+        elif self._workers:
+            self._sorry = self._sorry or time.monotonic()
+            if time.monotonic() - self._sorry >= GRACE:
+                reasons = "; ".join(self._refused[address] for address in self._workers)
+                raise ClusterError(f"no worker is left that may work: {reasons}. Install the same on all")
+        elif not self._alone:
+            self._alone = True
+            self.report("no worker is there; waiting until one comes")
+
+
+def threads_of(client: distributed.Client) -> dict[str, int]:
+    """The workers' addresses and threads; raises ClusterError."""
+    try:
+        there: dict[str, int] = client.nthreads()
+    except (OSError, ValueError, AttributeError, CancelledError) as error:  # as a client says that it is closed
+        raise ClusterError(
+            f"the scheduler is lost ({type(error).__name__}). What was finished is kept; start a scheduler and workers "
+            "again, and the same command goes on from there"
+        ) from None
+    return there
+
+
+def _distributed() -> ModuleType:
+    try:
+        import distributed
+    except ImportError:
+        raise ClusterError(
+            "a sweep on workers takes Dask, which is not installed here; install it with: "
+            "pip install 'student-teacher-spectral[cluster]', or pip install distributed"
+        ) from None
+    return distributed
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes that are begun in the meantime do not hear Ctrl-C, which a terminal sends to all: this one ends them.
+
+    They inherit that the signal is blocked, from the thread that starts them, also later on.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which unblocks the signal when it begins
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
