@@ -32,7 +32,7 @@ def growth(sweep: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If `sweep` has not two axes, or no member; if an error is not finite or negative, or one without any node,
+        If `sweep` has not two axes, or no member; if an error is not finite, or the one without any node,
         E[y^2], is not above zero.
     TypeError
         If `sweep` is no tensor of real numbers.
@@ -41,8 +41,6 @@ def growth(sweep: Tensor) -> Tensor:
     if sweep.ndim != 2 or sweep.shape[0] < 1 or sweep.shape[1] < 2:
         raise ValueError(f"sweep must be of shape (E, h + 1), the error with 0 to h nodes; got {tuple(sweep.shape)}")
     check_finite(sweep, "sweep", _PLACE)
-    if (sweep < 0).any():
-        raise ValueError(f"sweep must hold errors, which are not negative; the least is {sweep.min().item()}")
     if not (sweep[:, 0] > 0).all():
         raise ValueError("the error without any node, E[y^2], must be above zero: a teacher that says nothing else")
     return (sweep - sweep[:, -1:]) / sweep[:, :1]

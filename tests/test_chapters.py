@@ -80,5 +80,8 @@ def test_the_command_line_refuses_and_helps(tmp_path):
     failed = subprocess.run([*call, chapter, out, "-r", "student_hidden", "100"], capture_output=True, text=True)
     assert failed.returncode == 1
     assert "student_hidden must be of type int; got '100', of type str" in failed.stderr
+    executed = [cell.source for cell in code(tmp_path / "out.ipynb") if cell.execution_count]
+    assert "Page(" in executed[-1], "a later cell has run"
+    assert [file.name for file in tmp_path.iterdir()] == ["out.ipynb"]
     shown = subprocess.run([*call, "--help-notebook", chapter], capture_output=True, text=True, check=True).stdout
     assert re.search(r"student_hidden: int \(default 200\)\s+h_S, hidden nodes of the student", shown)

@@ -2,10 +2,8 @@
 
 import re
 
-import nbformat
 import pytest
-from chapters import execute, run
-from papermill.exceptions import PapermillExecutionError
+from chapters import run
 from rendered import ROOT
 
 from spectral.lab.store import Store
@@ -63,14 +61,3 @@ def test_wrong_parameters_fail_before_any_work(tmp_path, name, parameters, messa
         run(ROOT / "book" / f"{name}.ipynb", tmp_path, cells=2, **parameters)
     assert list(tmp_path.iterdir()) == []
     assert Store.default().hashes() == Store(committed=ROOT / "book" / "results", local=tmp_path).hashes()
-
-
-@pytest.mark.filterwarnings("default")  # of the notebook tools, which are not ours to fix
-def test_papermill_stops_where_a_parameter_is_refused(tmp_path):
-    """None of the later cells has run."""
-    with pytest.raises(PapermillExecutionError, match="student_hidden must be at least 1; got 0"):
-        execute(ROOT / "book" / "03-training.ipynb", tmp_path, student_hidden=0)
-    cells = [cell for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells if cell.cell_type == "code"]
-    executed = [cell.source for cell in cells if cell.execution_count]
-    assert "Page(" in executed[-1]
-    assert [file.name for file in tmp_path.iterdir()] == ["out.ipynb"]

@@ -58,7 +58,7 @@ class Given(NamedTuple):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """All that it says of an experiment: its parameters that are fields of `ExperimentConfig`, and its settings."""
+        """What it says of an experiment: its settings, and its parameters that are fields of a configuration."""
         known = {field.name for field in fields(ExperimentConfig)}
         return {name: value for name, value in self.values.items() if name in known} | self.settings
 
