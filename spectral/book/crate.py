@@ -431,15 +431,15 @@ class _Builder:
         folder = folder.absolute()
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as made:
-            self.crate.write(Path(made) / "new")
-            if not folder.exists():
-                os.rename(Path(made) / "new", folder)
-                return
-            os.rename(folder, Path(made) / "old")
+            new, old = Path(made) / "new", Path(made) / "old"
+            self.crate.write(new)
             try:
-                os.rename(Path(made) / "new", folder)
-            except BaseException:
-                os.rename(Path(made) / "old", folder)
+                if folder.exists():
+                    os.rename(folder, old)
+                os.rename(new, folder)
+            except BaseException:  # an interrupt between the two, after which `made` is removed, too
+                if old.exists() and not folder.exists():
+                    os.rename(old, folder)
                 raise
 
 

@@ -227,6 +227,24 @@ def test_a_crate_that_cannot_be_written_leaves_the_old_one(monkeypatch, one_run,
     assert [path.name for path in tmp_path.iterdir()] == ["crate"]
 
 
+def test_an_interrupt_in_the_last_step_leaves_the_old_one(monkeypatch, one_run, tmp_path):
+    """After the old crate has been moved away, and before the new one has its place."""
+    folder = tmp_path / "crate"
+    write_crate(folder, store=STORE, chapters=tmp_path / "none")
+    before, rename = (folder / METADATA).read_bytes(), os.rename
+
+    def renamed(source, target):
+        rename(source, target)
+        if Path(target).name == "old":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", renamed)
+    with pytest.raises(KeyboardInterrupt):
+        write_crate(folder, store=STORE, chapters=tmp_path / "none")
+    assert (folder / METADATA).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["crate"]
+
+
 def test_without_the_package_it_says_what_to_install(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "rocrate.rocrate", None)
     assert main(["crate", "--to", str(tmp_path / "crate")]) == 2
