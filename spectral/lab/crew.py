@@ -106,7 +106,7 @@ def versions() -> dict[str, Any]:
     for path in sorted(path for room in _ROOMS for path in (package / room).glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     names = {"spectral": "student-teacher-spectral"}
-    names |= {name: name for name in ("numpy", "numba", "scikit-learn", "torch-pruning")}
+    names |= {name: name for name in ("numpy", "scipy", "numba", "scikit-learn", "torch-pruning")}
     return {
         "engine": ENGINE_VERSION,
         "torch": torch.__version__,
