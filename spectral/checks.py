@@ -55,6 +55,11 @@ def check_count(value: Any, name: str, least: int = 1) -> None:
         raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
+def is_member(value: Any, members: int) -> bool:
+    """Whether a value is the place of one of so many members; whole numbers of numpy are, True and False are not."""
+    return hasattr(value, "__index__") and not isinstance(value, bool) and 0 <= value < members
+
+
 def check_strength(value: Any, name: str) -> None:
     """Raise TypeError or ValueError unless `value` is a strength of a penalty."""
     check_number(value, name, "be a finite number of at least 0", lambda number: 0 <= number < float("inf"))

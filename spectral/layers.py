@@ -33,7 +33,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Generator, Tensor, nn
 
-from spectral.checks import check_count
+from spectral.checks import check_count, is_member
 from spectral.streams import glorot_uniform
 
 
@@ -303,7 +303,7 @@ class SpectralLinear(CheckedModule):
         if self.members is None and member is not None:
             raise ValueError(f"this layer has no members; to_linear got member={member}")
         if self.members is not None:
-            if not isinstance(member, int) or isinstance(member, bool) or not 0 <= member < self.members:
+            if not is_member(member, self.members):
                 raise ValueError(f"to_linear needs a member from 0 to {self.members - 1}; got {member}")
             weight, bias = weight[member], None if bias is None else bias[member]
         linear: nn.Linear = nn.utils.skip_init(

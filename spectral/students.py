@@ -21,7 +21,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from spectral.activations import activation as lookup
-from spectral.checks import check_tensor
+from spectral.checks import check_tensor, is_member
 from spectral.layers import CheckedModule, SpectralLinear
 from spectral.tasks import Patterns, Teacher
 
@@ -118,7 +118,7 @@ class Student(CheckedModule):
 
     def member(self, index: int) -> Student:
         """A student of its own with a copy of one member's numbers; raises ValueError if there is no such member."""
-        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < self.members:
+        if not is_member(index, self.members):
             raise ValueError(f"index must be a member from 0 to {self.members - 1}, not {index!r}")
         own = {
             id(whole): nn.Parameter(whole.detach()[index : index + 1].clone(), whole.requires_grad)

@@ -1,5 +1,6 @@
 import copy
 
+import numpy as np
 import pytest
 import torch
 
@@ -83,3 +84,11 @@ def test_there_is_no_such_member(index):
     """Of a slice beyond the end, a student of no member at all would come."""
     with pytest.raises(ValueError, match=f"index must be a member from 0 to 1, not {index}"):
         Student(4, 6, 3, 2).member(index)
+
+
+def test_a_member_may_be_counted_by_numpy():
+    """Places come from `np.argmin` and its like."""
+    student = Student(4, 6, 3, 2)
+    alone = student.member(np.int64(1))  # type: ignore[arg-type]
+    assert torch.equal(alone.first.phi, student.first.phi[1:])
+    assert torch.equal(student.first.to_linear(np.int64(1)).weight, student.first.weight[1])  # type: ignore[arg-type]
