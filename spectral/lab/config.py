@@ -60,7 +60,8 @@ def check_type(name: str, value: object, kind: str) -> int | float | str | bool:
         raise ConfigError(f"{name} must be of type {kind}; got {value!r}, of type {type(value).__name__}")
     if isinstance(value, int) and abs(value) >= 2**63:
         raise ConfigError(f"{name} must be below 2^63 in size; got a number of {value.bit_length()} bits")
-    return float(value) if kind == "float" and isinstance(value, int) else value  # type: ignore[return-value]
+    # To which zero is added: -0.0 equals 0.0, and must have its hash.
+    return value + 0.0 if kind == "float" else value  # type: ignore[operator, return-value]
 
 
 class Parameter(NamedTuple):

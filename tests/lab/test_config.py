@@ -109,6 +109,7 @@ def test_every_field_moves_the_hash_and_nothing_else_does():
     config = ExperimentConfig()
     assert config.hash() == ExperimentConfig().hash()
     assert ExperimentConfig(l2_phi=1).hash() == ExperimentConfig(l2_phi=1.0).hash()
+    assert ExperimentConfig(l2_phi=-0.0).hash() == ExperimentConfig(l2_phi=0.0).hash(), "they are equal"
     others = {
         "drop_dead": False,
         "teacher": "committee",
