@@ -64,11 +64,16 @@ class Page:
     def config(self, **fixed: Any) -> ExperimentConfig:
         """The chapter's experiment: its parameters that are fields of `ExperimentConfig`, its settings, `fixed` ones.
 
+        Of a setting that is fixed at another value a line says that it is left out.
+
         Raises
         ------
         ConfigError
             If a value is impossible.
         """
+        for name, value in fixed.items():
+            if self.settings.get(name, value) != value:
+                print(f"left out: {name}={self.settings[name]}; in this chapter it is {value}")
         return ExperimentConfig.from_mapping(self._given.fields | fixed)
 
     def two_layers(self, **fixed: Any) -> ExperimentConfig:

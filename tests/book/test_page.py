@@ -136,6 +136,12 @@ def test_settings_reach_the_experiment_and_the_notebook(opened):
     assert opened().two_layers(epochs=3) == opened().config(epochs=3)
 
 
+def test_a_setting_that_the_chapter_fixes_is_told_of(opened, capsys):
+    page = opened("settings = 'trials=5 epochs=9'")
+    assert (page.config(trials=1, teachers=1).trials, page.config(epochs=9).trials) == (1, 5)
+    assert capsys.readouterr().out == "left out: trials=5; in this chapter it is 1\n"
+
+
 def test_students_that_are_the_same_are_told_of(opened, store, small, capsys):
     page = opened()
     assert len(page.obtain({"one": small, "other": small, 3: small})) == 3
