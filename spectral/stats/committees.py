@@ -61,14 +61,19 @@ def kernel(first: ArrayLike, activation: str, covariance: ArrayLike | None = Non
     ------
     ValueError
         If there is no closed form for `activation`; if `first` is not a matrix of a node and an input or more; if a
-        weight is not finite, with its place, or above `MOST`; if `covariance` is no symmetric matrix (d, d).
+        weight is not finite, with its place, or above `MOST`; if `covariance` is no symmetric matrix (d, d), or
+        has a negative eigenvalue.
     """
     weights = _weights(first)
     if not isinstance(activation, str) or activation not in _KERNELS:
         raise ValueError(f"no closed form is known for {activation!r}; there is one for {', '.join(_KERNELS)}")
     if covariance is None:
         return _KERNELS[activation](weights @ weights.T)
-    return _KERNELS[activation](weights @ _square(covariance, "covariance", weights.shape[1]) @ weights.T)
+    matrix = _square(covariance, "covariance", weights.shape[1])
+    variances = np.linalg.eigvalsh(matrix)
+    if variances[0] < -1e-9 * np.abs(variances).max():  # below what rounding makes of zero
+        raise ValueError(f"covariance must have no negative eigenvalue; the least is {variances[0]:.3g}")
+    return _KERNELS[activation](weights @ matrix @ weights.T)
 
 
 def _weights(first: ArrayLike) -> np.ndarray:

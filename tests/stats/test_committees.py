@@ -146,6 +146,7 @@ def test_a_relative_error_has_no_unit():
         (lambda: committees.pruning_curve(np.ones((2, 2)), "erf", outgoing=[1, -1]), "this committee says nothing"),
         (lambda: committees.pruning_curve(np.eye(2), "erf", outgoing=[1, np.inf]), "outgoing must be finite"),
         (lambda: committees.pruning_curve(np.eye(2), "erf", order=[[0, 1]]), "order must be a permutation of 2 nodes"),
+        (lambda: committees.kernel(np.eye(2), "relu", [[1, 2], [2, 1]]), "no negative eigenvalue; the least is -1"),
         (lambda: committees.relu_correlation(0), "dim must be a whole number of at least 1; got 0"),
         (lambda: committees.limit_exponent(2.5, aligned=True), "dim must be a whole number of at least 1; got a float"),
     ],
