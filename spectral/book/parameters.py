@@ -14,12 +14,14 @@ import ast
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
 from typing import Any, NamedTuple
 
-from spectral.lab.config import ConfigError, ExperimentConfig, check_type, parse_settings, unknown_name
+from spectral.lab.config import ConfigError, check_type, parse_settings, unknown_name
+from spectral.lab.config import parameters as fields
 
 _INJECTED = "# Parameters"  # how papermill begins the cell that it adds
+
+_FIELDS = {field.name: field for field in fields()}  # of `ExperimentConfig`
 
 
 class Parameter(NamedTuple):
@@ -59,8 +61,7 @@ class Given(NamedTuple):
     @property
     def fields(self) -> dict[str, Any]:
         """What it says of an experiment: its settings, and its parameters that are fields of a configuration."""
-        known = {field.name for field in fields(ExperimentConfig)}
-        return {name: value for name, value in self.values.items() if name in known} | self.settings
+        return {name: value for name, value in self.values.items() if name in _FIELDS} | self.settings
 
 
 def given(namespace: Mapping[str, Any]) -> Given:
@@ -70,7 +71,7 @@ def given(namespace: Mapping[str, Any]) -> Given:
     ------
     ConfigError
         If papermill was given a name that the parameters cell does not declare (a misspelled or unused parameter), a
-        parameter or a setting has another type than declared, a setting is none, or something is given twice with
+        parameter has another type than declared, a setting is none or impossible, or something is given twice with
         different values.
     """
     known, injected = declared(namespace), set()
@@ -88,7 +89,7 @@ def given(namespace: Mapping[str, Any]) -> Given:
 
 
 def _not_declared(name: str, known: Iterable[str]) -> ConfigError:
-    if "settings" in known and name in {field.name for field in fields(ExperimentConfig)}:
+    if "settings" in known and name in _FIELDS:
         return ConfigError(
             f"{name} is not a parameter of this chapter, but can be set: -r settings '{name}=VALUE' (one text for all "
             "settings, with spaces between)"
@@ -98,14 +99,14 @@ def _not_declared(name: str, known: Iterable[str]) -> ConfigError:
 
 def _read(text: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that a text holds, beside a chapter's parameters."""
-    pairs, kinds = text.split(), {field.name: str(field.type) for field in fields(ExperimentConfig)}
+    pairs = text.split()
     names = [pair.partition("=")[0] for pair in pairs]
     for name in names:
-        if name in values and name not in kinds:
+        if name in values and name not in _FIELDS:
             raise ConfigError(f"{name} is a parameter of this chapter and no setting: give it as such, by its own name")
         if names.count(name) > 1:
             raise ConfigError(f"settings give {name} {names.count(name)} times; got {text!r}")
-    return {name: check_type(name, value, kinds[name]) for name, value in parse_settings(pairs).items()}
+    return {name: _FIELDS[name].check(value) for name, value in parse_settings(pairs).items()}
 
 
 def _statements(namespace: Mapping[str, Any]) -> Iterator[tuple[str, ast.stmt]]:
