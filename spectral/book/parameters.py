@@ -60,7 +60,7 @@ class Given(NamedTuple):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says of an experiment: its settings, and its parameters that are fields of a configuration."""
+        """What it says of an experiment, in its settings and in parameters that are fields of `ExperimentConfig`."""
         return {name: value for name, value in self.values.items() if name in _FIELDS} | self.settings
 
 
