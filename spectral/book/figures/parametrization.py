@@ -35,7 +35,7 @@ def one_node(x: ArrayLike, answers: Mapping[float, ArrayLike]) -> None:
 def matrices(found: Mapping[str, ArrayLike], inputs: int) -> None:
     """Matrices of a layer's graph by their titles, cut where its so many `inputs` end and its outputs begin."""
     figure, axes = plt.subplots(2, -(-len(found) // 2), figsize=(COLUMN, 4.2))
-    limit = max(float(np.abs(values).max()) for values in found.values())
+    limit = max(float(np.abs(np.asarray(values)).max()) for values in found.values())
     for ax, (title, values) in zip(axes.flat, found.items(), strict=True):
         matrix(ax, values, title, limit=limit, colourbar=False)
         for edge in (ax.axhline, ax.axvline):
