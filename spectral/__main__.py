@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -378,10 +378,8 @@ def _export(options: argparse.Namespace) -> int:
     settings, store = parse_lists(options.values), Store.default()
     named = configurations(what[0]) if len(what) == 1 and what[0] in PRESETS else _named()
     there = store.hashes()
-    hashes: Iterable[str] = there
-    if what:
-        hashes = [name for one in what for name in (_of_preset if one in PRESETS else called)(one, named, there)]
-    asked = selected(hashes, named, store, settings)
+    meant = [name for one in what for name in _asked(one, named, there)] if what else there
+    asked = selected(meant, named, store, settings)
     for path in export(asked, store, options.to, options.format):
         print(path)
     _tell(f"{len(asked)} result{'s' * (len(asked) > 1)}")
@@ -396,13 +394,15 @@ def _named() -> dict[str, ExperimentConfig]:
     return configurations("paper") | dict(others)
 
 
-def _of_preset(preset: str, named: Mapping[str, ExperimentConfig], there: Collection[str]) -> list[str]:
-    """`called`, of a preset."""
-    hashes = [config.hash() for config in configurations(preset).values()]
+def _asked(text: str, named: Mapping[str, ExperimentConfig], there: Collection[str]) -> list[str]:
+    """The hashes of the stored results of a preset, or of what else is `called` so."""
+    if text not in PRESETS:
+        return called(text, named, there)
+    hashes = [config.hash() for config in configurations(text).values()]
     found = [name for name in hashes if name in there]
     if not found:
         raise MissingResult(
-            f"of the {len(hashes)} results of preset {preset} none is there; see: python -m spectral sweep {preset}"
+            f"of the {len(hashes)} results of preset {text} none is there; see: python -m spectral sweep {text}"
         )
     return found
 

@@ -89,6 +89,8 @@ class Teacher:
         if self.first.ndim != 3 or not self.first.numel():
             raise ValueError(f"first must have shape (E, h_T, d), all at least 1; got {tuple(self.first.shape)}")
         members, nodes, _ = self.first.shape
+        if self.second is not None:
+            check_tensor(self.second, "second")
         if self.second is not None and (
             self.second.ndim != 3 or not self.second.numel() or self.second.shape[::2] != (members, nodes)
         ):

@@ -15,6 +15,7 @@ Axes: B patterns, h nodes, C nodes that read.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -89,10 +90,13 @@ def remove(
         If shapes do not fit, there is no pattern or no node, a number is not finite, or `order` does not name every
         node once.
     TypeError
-        If one is no tensor of real numbers.
+        If one is no tensor of real numbers, or `order` holds something else than whole ones.
     """
     _check(answers, weight, bias)
-    nodes = None if order is None else [int(node) for node in order]
+    try:
+        nodes = None if order is None else [operator.index(node) for node in order]
+    except TypeError as error:
+        raise TypeError(f"order must hold whole numbers, the places of nodes; {error}") from None
     if nodes is not None and sorted(nodes) != [*range(answers.shape[1])]:
         raise ValueError(f"order must name each of {answers.shape[1]} nodes once, from 0; got {nodes}")
     return _removed(answers, weight, bias, nodes, refit)

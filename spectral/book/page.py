@@ -149,7 +149,8 @@ class Page:
                     "chapter compares: they vary what is fixed, or are impossible with it"
                 )
         if any(lost.values()):
-            print(f"left out: {sum(lost.values())} of {len(usual)} experiments: {text!r} fixes what they vary")
+            why = "fixes what they vary, or is impossible there"
+            print(f"left out: {sum(lost.values())} of {len(usual)} experiments: {text!r} {why}")
         return found
 
     def results(self, *designs: str, needed: str = "", optional: Collection[str] = (), **wanted: Any) -> Results:

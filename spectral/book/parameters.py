@@ -24,23 +24,23 @@ _INJECTED = "# Parameters"  # how papermill begins the cell that it adds
 _FIELDS = {field.name: field for field in fields()}  # of `ExperimentConfig`
 
 
-class Parameter(NamedTuple):
+class Declared(NamedTuple):
     """A parameter as its chapter declares it."""
 
     kind: str
     default: Any
 
 
-def declared(namespace: Mapping[str, Any]) -> dict[str, Parameter]:
+def declared(namespace: Mapping[str, Any]) -> dict[str, Declared]:
     """The annotated assignments of the notebook cells so far, by name."""
     found = {}
     for _, statement in _statements(namespace):
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
             kind, default = ast.unparse(statement.annotation), ast.literal_eval(statement.value)
-            found[statement.target.id] = Parameter(kind, default)
+            found[statement.target.id] = Declared(kind, default)
     if not found:  # nbval keeps no history of cells, and injects nothing: values are defaults
         annotations = namespace.get("__annotations__", {})
-        found = {name: Parameter(kind.__name__, namespace[name]) for name, kind in annotations.items()}
+        found = {name: Declared(kind.__name__, namespace[name]) for name, kind in annotations.items()}
     return found
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from spectral.lab.collection import MissingResult
-from spectral.lab.config import ENGINE_VERSION, ExperimentConfig
+from spectral.lab.config import ENGINE_VERSION, ConfigError, ExperimentConfig
 from spectral.lab.results import stored_config
 from spectral.lab.store import Store
 
@@ -80,10 +81,18 @@ def selected(
     for name in hashes:
         if store.provenance(name).get("engine") == ENGINE_VERSION:
             config = stored_config(name, store)
-            fits = all(getattr(config, key) in values for key, values in (settings or {}).items())
+            fits = all(any(_has(config, key, one) for one in values) for key, values in (settings or {}).items())
             if fits and config.hash() == name:
                 configs[names.get(name, name)] = config
     if not configs:
         rest = f": {len(hashes)} are there, of other settings or another engine version" if hashes else ""
         raise MissingResult(f"no such result is in the store{rest}; see: python -m spectral status")
     return configs
+
+
+def _has(config: ExperimentConfig, name: str, value: Any) -> bool:
+    """Whether this is its value of a parameter; some are kept in another form, as 0 for a width that is the usual."""
+    try:
+        return bool(getattr(replace(config, **{name: value}), name) == getattr(config, name))
+    except ConfigError:  # impossible beside its other parameters
+        return False

@@ -102,6 +102,7 @@ def test_nodes_that_are_almost_the_same_are_fitted_all_the_same():
         ({"answers": [[1.0]]}, "answers must be a tensor"),
         ({"order": [0, 0, 1]}, r"order must name each of 3 nodes once, from 0; got \[0, 0, 1\]"),
         ({"order": [-1, 0, 1]}, r"order must name each of 3 nodes once, from 0; got \[-1, 0, 1\]"),
+        ({"order": [0, 1.7, 2]}, "order must hold whole numbers, the places of nodes"),
         ({"order": [0]}, r"order must name each of 3 nodes once, from 0; got \[0\]"),
     ],
 )

@@ -62,5 +62,7 @@ def test_settings_leave_out_what_has_others(full, tmp_path):
     found = selected(full.hashes(), NAMED, full, {"student_hidden": [3, 7], "seed": [0]})
     assert {one.student_hidden for one in found.values()} == {3, 7}
     assert {one.seed for one in found.values()} == {0}
+    usual = config(3).teacher_second  # a student's second layer of this width is kept as 0
+    assert len(selected(full.hashes(), NAMED, full, {"student_second": [usual]})) == 4
     with pytest.raises(MissingResult):
         selected(full.hashes(), NAMED, full, {"student_hidden": [3], "seed": [2]})
