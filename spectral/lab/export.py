@@ -174,6 +174,9 @@ def export(experiments: Mapping[str, ExperimentConfig], store: Store, folder: Pa
     return list(paths.values())
 
 
+_GROUP = 100_000
+"""Rows that are written to a Parquet file together, at least."""
+
 Columns = dict[str, type]
 """Names, and what is in them: str, int, float or bool, or None where it is not known."""
 
@@ -210,14 +213,24 @@ def _parquet(file: BinaryIO, columns: Columns) -> Iterator[Callable[[Rows], None
     kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
 
+    waiting: list[pa.Table] = []
+
+    def flush() -> None:
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting))  # one group of rows; each brings statistics of all columns
+            waiting.clear()
+
     def write(rows: Rows) -> None:
         values = list(zip(*rows, strict=True))
         if values:
             arrays = [pa.array(column, field.type) for column, field in zip(values, schema, strict=True)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            waiting.append(pa.Table.from_arrays(arrays, schema=schema))
+        if sum(table.num_rows for table in waiting) >= _GROUP:
+            flush()
 
     with ParquetWriter(file, schema) as writer:
         yield write
+        flush()
 
 
 def _runs(experiment: str, result: Result) -> Rows:
