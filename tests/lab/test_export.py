@@ -134,6 +134,17 @@ def test_parquet_holds_what_csv_holds_and_knows_the_types(result, store, tmp_pat
         pandas.testing.assert_frame_equal(read, found, check_dtype=False, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(("least", "groups"), [(100, 1), (2, 2), (1, 3)])
+def test_parquet_has_groups_of_runs(result, store, tmp_path, monkeypatch, least, groups):
+    """Each group brings statistics of every column, which are more than the run itself."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr("spectral.lab.export._GROUP", least)
+    runs, *_ = export(dict.fromkeys("abc", result.config), store, tmp_path, "parquet")
+    file = parquet.ParquetFile(runs)
+    assert file.num_row_groups == groups
+    assert file.read()["experiment"].to_pylist() == ["a", "b", "c"]
+
+
 def test_parquet_without_its_package_is_refused_before_any_work(result, store, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(ConfigError, match=r"needs the package pyarrow .* install student-teacher-spectral\[apply\]"):
