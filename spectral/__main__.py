@@ -212,7 +212,7 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     asked, store = combinations(parse_lists(options.values)), _store(options)
     if options.dry_run:
-        return _dry_run(asked, store)
+        return _dry_run(asked, store, options.json)
     missing = [config for config in asked.values() if not store.has(config.hash())]
     if missing:
         if len(asked) == 1:
@@ -283,10 +283,14 @@ def _sweep_on_workers(
         raise ConfigError(str(error)) from None
 
 
-def _dry_run(asked: Mapping[str, ExperimentConfig], store: Store) -> int:
+def _dry_run(asked: Mapping[str, ExperimentConfig], store: Store, as_json: bool = False) -> int:
     missing = [config for config in asked.values() if not store.has(config.hash())]
-    total = readable_time(sum(map(expected_seconds, missing)))
-    print(f"{len(missing)} of {len(asked)} runs are missing; {total} on two cores")
+    total = sum(map(expected_seconds, missing))
+    if as_json:
+        hashes = [config.hash() for config in missing]
+        print(_json({"asked": len(asked), "missing": hashes, "expected_seconds_on_two_cores": total}))
+    else:
+        print(f"{len(missing)} of {len(asked)} runs are missing; {readable_time(total)} on two cores")
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from spectral.lab.collection import MissingResult
 from spectral.lab.config import ENGINE_VERSION, ConfigError, ExperimentConfig
+from spectral.lab.presets import PRESETS
 from spectral.lab.results import stored_config
 from spectral.lab.store import Store
 
@@ -46,7 +47,7 @@ def called(asked: str, named: Mapping[str, ExperimentConfig], there: Collection[
         return found
     if names:
         raise MissingResult(f"no result is there of {asked}; train with: python -m spectral sweep, or run")
-    close = difflib.get_close_matches(asked, [*named, *there], n=1)
+    close = difflib.get_close_matches(asked, [*PRESETS, *named, *there], n=1)
     hint = f"did you mean {close[0]!r}?" if close else "see: python -m spectral status"
     raise MissingResult(f"0 results are called {asked!r}; {hint}")
 

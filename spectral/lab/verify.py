@@ -113,7 +113,8 @@ def retrain(
             spread = 0.0 if quantity.startswith("log") else COUNT_SPREAD
             low, high = prediction_interval(many.double().numpy(), level, spread)
             checks.append(Check(name, index, quantity, float(one[place]), low, high))
-    report(f"{same} of {sample} have the stored scores to the last bit")
+    if sample:
+        report(f"{same} of {sample} have the stored scores to the last bit")
     return checks
 
 

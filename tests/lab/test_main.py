@@ -63,6 +63,9 @@ def test_run_takes_all_combinations_and_tells_each(store, capsys):
     asked = ["run", *SETS, "--set", "student_hidden=30,40", "--set", "parametrization=spectral,direct"]
     assert main([*asked, "--dry-run"]) == 0
     assert capsys.readouterr().out.startswith("4 of 4 runs are missing; about ")
+    assert main([*asked, "--dry-run", "--json"]) == 0
+    expected = json.loads(capsys.readouterr().out)
+    assert (expected["asked"], len(expected["missing"])) == (4, 4)
     assert not store.local.exists()
     assert main([*asked, "--json"]) == 0
     first = capsys.readouterr()
