@@ -27,6 +27,15 @@ def command(name: str, *arguments: object) -> list[str]:
     return [sys.executable, str(TOOLS / name), *map(str, arguments)]
 
 
+def said(text: str) -> list[str]:
+    """Lines of a program's errors, but for the one with which libzmq ends a kernel in fifty or so.
+
+    It is a race within that library while a kernel that is through closes its sockets, and costs nothing but the line:
+    https://github.com/zeromq/libzmq/issues/1307
+    """
+    return [line for line in text.splitlines() if "pfd.revents & POLLIN" not in line]
+
+
 @pytest.fixture
 def temporary(monkeypatch, tmp_path_factory) -> Path:
     """Where kernels have their sockets; short enough for them, and seen to be empty afterwards."""
@@ -54,7 +63,7 @@ def test_chapters_are_counted_and_nothing_else_is_said(tmp_path, temporary):
     into = tmp_path / "into"
     call = command("execute.py", "--jobs", 2, "--into", into, "--times", tmp_path / "times.json", *chapters)
     done = subprocess.run(call, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, said(done.stderr)) == (0, [])
     first, *counted = done.stdout.splitlines()
     assert first == "2 chapters to execute, about 50 s; then the pages, about 1 min 10 s"
     assert [line[:16] for line in counted] == ["chapter 1 of 2: ", "chapter 2 of 2: "]
@@ -112,7 +121,7 @@ def test_a_chapter_that_fails_leaves_its_target_alone(tmp_path):
     done = subprocess.run(call, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1] == "2 of 3 failed: typed, bug"
-    lines = done.stderr.splitlines()
+    lines = said(done.stderr)
     start = lines.index("ConfigError: student_hidden must be at least 1; got 0")
     assert lines[start + 1 : start + 4] == [
         f"  in {tmp_path / 'typed.ipynb'}, In [2]",
@@ -148,7 +157,7 @@ def test_pages_that_cannot_be_built_show_the_end_of_the_log(tmp_path):
     done = subprocess.run(call, capture_output=True, text=True)
     assert done.returncode != 0
     assert done.stdout == "building the pages, about 30 s\n"
-    *end, last = done.stderr.splitlines()
+    *end, last = said(done.stderr)
     assert last == f"the pages were not built; all of it: {log}"
     assert any(str(tmp_path / "source") in line for line in end)
     assert log.read_text().count("\n") > len(end)
