@@ -101,7 +101,7 @@ def test_an_interrupt_reaches_what_is_executed_and_is_told_in_a_line(tmp_path, t
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
     out, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (130, "")
+    assert (process.returncode, said(errors)) == (130, [])
     assert out.splitlines()[1:] == ["interrupted; `make book` goes on where it stopped"]
     assert (tmp_path / "saved").exists()
     assert not into.exists()
