@@ -164,7 +164,7 @@ class _Sweep:
         """What comes next, and can be given to this worker."""
         while True:
             for job in self._again:
-                if worker not in job.tried or self._crew.able() <= job.tried:
+                if worker not in job.tried or self._hopeful() <= job.tried:
                     self._again.remove(job)
                     return job
             for experiment in self._begun:  # the parts of one close together, so that it is soon stored
@@ -174,6 +174,11 @@ class _Sweep:
                 self._begin(*self._waiting.popleft())
             elif not self._ask_again():
                 return None
+
+    def _hopeful(self) -> set[Worker]:
+        """Workers that will ask for something: one whose jobs are all late may hang, and be alive all the same."""
+        hopeful = self._crew.able()
+        return {one for one in hopeful if sum(self._is_late(job, one) for job in one.jobs()) < one.threads}
 
     def _part(self, experiment: _Experiment) -> Job:
         """The next members of an experiment: a minute's, or a fraction of what is left for each thread."""
@@ -186,16 +191,18 @@ class _Sweep:
 
     def _late(self, worker: Worker) -> Job | None:
         """A job that another worker should have been through with by now."""
-        now = time.monotonic()
         late = [
             job
-            for job in self._crew.jobs()
-            if not job.of.over
-            and len(job.at) == 1
-            and worker not in job.at
-            and now - min(job.at.values()) > max(LATE_SECONDS, LATE * job.expected * self._pace.factor)
+            for one in self._crew.able() - {worker}
+            for job in one.jobs()
+            if not job.of.over and job.at.keys() == {one} and self._is_late(job, one)
         ]
         return min(late, key=lambda job: min(job.at.values()), default=None)
+
+    def _is_late(self, job: Job, worker: Worker) -> bool:
+        """Whether a worker should have been through with a job that it has; so it should if another one was."""
+        allowed = max(LATE_SECONDS, LATE * job.expected * self._pace.factor)
+        return worker not in job.at or time.monotonic() - job.at[worker] > allowed
 
     def _begin(self, name: str, config: ExperimentConfig) -> None:
         key, claim = config.hash(), ExitStack()

@@ -158,6 +158,10 @@ class Worker:
     errors: int = 0  # in a row
     rests_until: float = 0.0
 
+    def jobs(self) -> list[Job]:
+        """What it is at."""
+        return [job for job, _ in self.calls.values() if job is not None]
+
     def stumble(self) -> None:
         """Rest after an error: one on which nothing works would else run through all jobs."""
         self.rests_until = time.monotonic() + min(REST * 2**self.errors, LONGEST_REST)
@@ -197,11 +201,6 @@ class Crew:
         """Workers that take part."""
         return {worker for worker in self._workers.values() if worker.taken}
 
-    def jobs(self) -> Iterator[Job]:
-        """All that are under way."""
-        for worker in self._workers.values():
-            yield from (job for job, _ in worker.calls.values() if job is not None)
-
     def give(self, worker: Worker, job: Job) -> None:
         """Have a worker do a job."""
         job.at[worker] = time.monotonic()
@@ -217,7 +216,7 @@ class Crew:
         lost = []
         for worker in gone:
             del self._workers[worker.address]
-            lost.append((worker, [job for job, _ in worker.calls.values() if job is not None]))
+            lost.append((worker, worker.jobs()))
             self._client.cancel([call for _, call in worker.calls.values()], force=True)
             worker.calls.clear()
         for address, threads in there.items():

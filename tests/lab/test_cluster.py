@@ -317,6 +317,31 @@ def test_what_stands_still_holds_up_nobody(client, place, store, home, tmp_path,
             process.send_signal(signal.SIGCONT)
 
 
+def test_a_thread_that_hangs_is_not_waited_for(client, store, home, tmp_path, monkeypatch):
+    """What has failed on the other worker goes there again, though the one that hangs has not tried it."""
+    monkeypatch.setattr(cluster, "LATE_SECONDS", 0.3)
+    hung, failed, over = (tmp_path / name for name in ("hung", "failed", "over"))
+
+    def trainer(config, first, end):
+        import time
+
+        if first == 0 and not hung.exists():
+            hung.touch()
+            while not over.exists():
+                time.sleep(0.05)
+        if first == 5 and not failed.exists():
+            failed.touch()
+            raise OSError("once")
+        return train_part(config, first, end)
+
+    try:
+        sweep_on(client, {"spectral": TINY}, store, report=lambda line: None, trainer=trainer)
+    finally:
+        over.touch()
+    assert failed.exists()
+    assert_as_at_home(store, home, {"spectral": TINY})
+
+
 def test_what_a_dead_worker_had_is_done_elsewhere(client, place, store, home, tmp_path):
     """And what fails wherever it is done has failed, with a sentence; what diverges at once."""
 
