@@ -42,6 +42,9 @@ CONNECT = 5.0
 GRACE = 10.0
 """Seconds for which there may be none but workers of other versions."""
 
+SILENCE = 60.0
+"""Seconds within which one of the workers should have said what it runs; it has to load PyTorch first."""
+
 REST, LONGEST_REST = 1.0, 60.0
 """Seconds for which a worker gets nothing after an error, twice as long after each further one, and at most."""
 
@@ -153,10 +156,11 @@ class Worker:
 
     address: str
     threads: int
-    taken: bool | None = None  # None: it has been asked what it runs
+    taken: bool | None = None  # None: it has not said what it runs
     calls: dict[Future, tuple[Job | None, distributed.Future]] = field(default_factory=dict)
     errors: int = 0  # in a row
     rests_until: float = 0.0
+    since: float = field(default_factory=time.monotonic)
 
     def jobs(self) -> list[Job]:
         """What it is at."""
@@ -176,7 +180,7 @@ class Crew:
         self._workers: dict[str, Worker] = {}
         self._refused: dict[str, str] = {}
         self._inbox: queue.SimpleQueue[tuple[Worker, Future]] = queue.SimpleQueue()
-        self._looked, self._sorry, self._alone = -LOOK, 0.0, False
+        self._looked, self._sorry, self._told = -LOOK, 0.0, ""
 
     def __enter__(self) -> Crew:
         return self
@@ -221,7 +225,9 @@ class Crew:
             worker.calls.clear()
         for address, threads in there.items():
             if address not in self._workers:
-                worker = self._workers[address] = Worker(address, threads)
+                self._workers[address] = Worker(address, threads)
+        for worker in self._workers.values():
+            if worker.taken is None and not worker.calls:  # new, or the question was cut off
                 self._call(worker, None, introduce)
         self._check()
         return lost
@@ -266,17 +272,31 @@ class Crew:
             self.report(f"{self._refused[worker.address]}. Install the same on both")
 
     def _check(self) -> None:
-        """Raise ClusterError if there are none but refused workers for a while; say so if there are none at all."""
-        if any(worker.taken is not False for worker in self._workers.values()):
-            self._sorry, self._alone = 0.0, False
+        """Raise ClusterError if there are none but refused workers for a while; say so if none is there, or speaks."""
+        now = time.monotonic()
+        silent = [worker for worker in self._workers.values() if worker.taken is None]
+        if silent or self.able():
+            self._sorry = 0.0
+            if self.able() or now - max(worker.since for worker in silent) < SILENCE:
+                self._told = ""
+            else:
+                self._tell(
+                    f"worker {silent[0].address} has not said for {SILENCE:.0f} s what it runs, and no other may work; "
+                    "it has other work, or hangs; waiting until one answers"
+                )
         elif self._workers:
-            self._sorry = self._sorry or time.monotonic()
-            if time.monotonic() - self._sorry >= GRACE:
+            self._sorry = self._sorry or now
+            if now - self._sorry >= GRACE:
                 reasons = "; ".join(self._refused[address] for address in self._workers)
                 raise ClusterError(f"no worker is left that may work: {reasons}. Install the same on all")
-        elif not self._alone:
-            self._alone = True
-            self.report("no worker is there; waiting until one comes")
+        else:
+            self._tell("no worker is there; waiting until one comes")
+
+    def _tell(self, why: str) -> None:
+        """Say once why nothing goes on."""
+        if why != self._told:
+            self._told = why
+            self.report(why)
 
 
 def threads_of(client: distributed.Client) -> dict[str, int]:

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,7 +21,7 @@ from spectral.__main__ import main
 from spectral.engine.train import TrainingDiverged
 from spectral.lab import cluster, crew
 from spectral.lab.cluster import sweep_on
-from spectral.lab.crew import ClusterError, connect, differences, introduce, local, versions
+from spectral.lab.crew import ClusterError, Crew, connect, differences, introduce, local, versions
 from spectral.lab.parts import train_part
 from spectral.lab.results import load
 from spectral.lab.store import Store
@@ -375,6 +377,43 @@ def test_what_a_dead_worker_had_is_done_elsewhere(client, place, store, home, tm
     (lost,) = (line for line in lines if "was lost" in line)
     assert re.fullmatch(r"\w+: worker tcp://\S+ was lost; to be done again: member \d", lost)
     assert sum(process.poll() is None for process in place.workers.values()) == 1
+
+
+def alone(monkeypatch, answers: list[Future | None]) -> tuple[Crew, list[str]]:
+    """A crew of one worker, which gives these answers; and what is told of it."""
+
+    def call(self, worker, job, function, *_):
+        answer = answers.pop(0) or Future()
+        worker.calls[answer] = job, None
+        if answer.done():
+            self._inbox.put((worker, answer))
+
+    monkeypatch.setattr(crew, "LOOK", 0.0)
+    monkeypatch.setattr(Crew, "_call", call)
+    lines: list[str] = []
+    return Crew(SimpleNamespace(nthreads=lambda: {"tcp://one:1": 1}), lines.append), lines
+
+
+def test_a_question_that_was_cut_off_is_asked_again(monkeypatch):
+    cut, said = Future(), Future()
+    cut.set_exception(CancelledError())
+    said.set_result(introduce())
+    made, lines = alone(monkeypatch, [cut, said])
+    for able in (0, 1):
+        made.look()
+        assert list(made.results()) == []
+        assert len(made.able()) == able
+    assert lines == []
+
+
+def test_a_worker_that_says_nothing_is_told_once(monkeypatch):
+    made, lines = alone(monkeypatch, [None])
+    made.look()
+    monkeypatch.setattr(crew, "SILENCE", 0.0)
+    for _ in range(3):
+        made.look()
+    (line,) = lines
+    assert line.startswith("worker tcp://one:1 has not said for 0 s what it runs")
 
 
 @pytest.fixture
