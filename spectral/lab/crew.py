@@ -221,7 +221,8 @@ class Crew:
         for worker in gone:
             del self._workers[worker.address]
             lost.append((worker, worker.jobs()))
-            self._client.cancel([call for _, call in worker.calls.values()], force=True)
+            with _reached():
+                self._client.cancel([call for _, call in worker.calls.values()], force=True)
             worker.calls.clear()
         for address, threads in there.items():
             if address not in self._workers:
@@ -248,13 +249,14 @@ class Crew:
     def _call(self, worker: Worker, job: Job | None, function: Callable[..., Any], *arguments: Any) -> None:
         import dask
 
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):  # parts travel by this way
-            call = self._client.submit(function, *arguments, workers=[worker.address], pure=False)
-
         async def answer() -> Any:
             return await self._client.gather(call, asynchronous=True)
 
-        coming = asyncio.run_coroutine_threadsafe(answer(), self._client.loop.asyncio_loop)  # type: ignore[union-attr]
+        # Parts travel by this way, and Dask thinks them large.
+        with _reached(), dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
+            call = self._client.submit(function, *arguments, workers=[worker.address], pure=False)
+            loop = self._client.loop.asyncio_loop  # type: ignore[union-attr]
+            coming = asyncio.run_coroutine_threadsafe(answer(), loop)
         worker.calls[coming] = job, call
         coming.add_done_callback(lambda done: self._inbox.put((worker, done)))
 
@@ -301,14 +303,23 @@ class Crew:
 
 def threads_of(client: distributed.Client) -> dict[str, int]:
     """The workers' addresses and threads; raises ClusterError."""
-    try:
+    with _reached():
         there: dict[str, int] = client.nthreads()
-    except (OSError, ValueError, AttributeError, CancelledError) as error:  # as a client says that it is closed
-        raise ClusterError(
-            f"the scheduler is lost ({type(error).__name__}). What was finished is kept; start a scheduler and workers "
-            "again, and the same command goes on from there"
-        ) from None
     return there
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """A call of a client, which has many ways to say that it is closed; raises ClusterError."""
+    from distributed.client import ClosedClientError
+
+    try:
+        yield
+    except (ClosedClientError, OSError, ValueError, AttributeError, RuntimeError, CancelledError) as error:
+        raise ClusterError(
+            f"the scheduler is lost ({error!r}). What was finished is kept; start a scheduler and workers again, and "
+            "the same command goes on from there"
+        ) from None
 
 
 def _distributed() -> ModuleType:

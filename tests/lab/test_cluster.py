@@ -21,7 +21,7 @@ from spectral.__main__ import main
 from spectral.engine.train import TrainingDiverged
 from spectral.lab import cluster, crew
 from spectral.lab.cluster import sweep_on
-from spectral.lab.crew import ClusterError, Crew, connect, differences, introduce, local, versions
+from spectral.lab.crew import ClusterError, Crew, Job, Worker, connect, differences, introduce, local, versions
 from spectral.lab.parts import train_part
 from spectral.lab.results import load
 from spectral.lab.store import Store
@@ -437,6 +437,20 @@ def test_the_command_line_has_workers_of_its_own(preset, home, capfd):
 def test_the_command_line_goes_to_a_scheduler(preset, place, home):
     assert main(["sweep", "paper", "--scheduler", place.address]) == 0
     assert_as_at_home(preset, home, {"spectral": TINY})
+
+
+def test_a_client_that_closes_between_two_looks_is_told(place, monkeypatch):
+    monkeypatch.setattr(crew, "threads_of", lambda _: {})
+    lost, job = Worker("tcp://one:1", 1), Job(None, 0, 1, train_part, (TINY, 0, 1), 1.0)
+    with connect(place.address) as client:
+        made = Crew(client, print)
+        made._workers[lost.address] = lost
+        made.give(lost, job)
+        client.close()
+        with pytest.raises(ClusterError, match="the scheduler is lost"):
+            made.give(lost, job)
+        with pytest.raises(ClusterError, match="the scheduler is lost"):
+            made.look()
 
 
 def test_a_lost_scheduler_is_told(place, store, tmp_path, monkeypatch):
