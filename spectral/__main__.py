@@ -9,6 +9,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -28,7 +29,7 @@ from spectral.lab.files import DamagedResult, StoreError, is_checkout, need_chec
 from spectral.lab.presets import PRESETS, configurations
 from spectral.lab.results import OutOfMemory, run
 from spectral.lab.store import Store
-from spectral.lab.sweep import Outcome, expected_seconds, readable_time, stale, status, sweep
+from spectral.lab.sweep import expected_seconds, readable_time, stale, status, sweep
 from spectral.lab.verify import damaged, retrain
 from spectral.stats.intervals import Interval
 
@@ -41,7 +42,7 @@ SECONDS = ("seconds", "cpu_seconds")
 EXIT_CODES = """
 exit codes:
   0    done, and all is well
-  1    done, and something is missing, stale, or does not agree
+  1    something is missing, stale, or does not agree; or workers were lost, and the same command goes on
   2    the command or a parameter is wrong
   3    a result is damaged, or the store cannot be used
   130  interrupted; the same command goes on from there
@@ -259,10 +260,8 @@ def _sweep(options: argparse.Namespace) -> int:
         print(line, flush=True)
 
     if options.workers is None and options.scheduler is None:
-        outcome = sweep(chosen, store, report=report, device=options.device)
-    else:
-        outcome = _sweep_on_workers(options, chosen, store, report)
-    return 1 if outcome.failed else 0
+        return 1 if sweep(chosen, store, report=report, device=options.device).failed else 0
+    return _sweep_on_workers(options, chosen, store, report)
 
 
 def _sweep_on_workers(
@@ -270,17 +269,24 @@ def _sweep_on_workers(
     chosen: Mapping[str, ExperimentConfig],
     store: Store,
     report: Callable[[str], None],
-) -> Outcome:
+) -> int:
+    """Exit code 1, too, where the workers are lost on the way: the same command goes on."""
     from spectral.lab.cluster import sweep_on
     from spectral.lab.crew import ClusterError, connect, local
 
     if options.device != "cpu":
         raise ConfigError(f"workers train on their processors; --device {options.device} is for a sweep without them")
-    try:
-        with connect(options.scheduler) if options.workers is None else local(options.workers) as client:
-            return sweep_on(client, chosen, store, report=report)
-    except ClusterError as error:
-        raise ConfigError(str(error)) from None
+    with ExitStack() as stack:
+        try:
+            place = connect(options.scheduler) if options.workers is None else local(options.workers)
+            client = stack.enter_context(place)
+        except ClusterError as error:
+            raise ConfigError(str(error)) from None
+        try:
+            return 1 if sweep_on(client, chosen, store, report=report).failed else 0
+        except ClusterError as error:
+            _tell(f"error: {error}")
+            return 1
 
 
 def _dry_run(asked: Mapping[str, ExperimentConfig], store: Store, as_json: bool = False) -> int:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -465,6 +466,18 @@ def test_a_lost_scheduler_is_told(place, store, tmp_path, monkeypatch):
     train = noted(tmp_path / "log", seconds=0.1)
     with connect(place.address) as client, pytest.raises(ClusterError, match=r"the scheduler is lost .* goes on from"):
         sweep_on(client, EXPERIMENTS, store, report=report, trainer=train)
+
+
+def test_a_sweep_that_loses_its_workers_can_be_repeated(preset, monkeypatch, capsys):
+    """Which scripts see: its exit code is not that of a wrong command."""
+
+    def lose(*_, **__):
+        raise ClusterError("the scheduler is lost")
+
+    monkeypatch.setattr(crew, "connect", nullcontext)
+    monkeypatch.setattr(cluster, "sweep_on", lose)
+    assert main(["sweep", "paper", "--scheduler", "tcp://one:1"]) == 1
+    assert capsys.readouterr().err.endswith("error: the scheduler is lost\n")
 
 
 @pytest.mark.parametrize(
