@@ -278,15 +278,15 @@ class _Sweep:
         if job.of.over or job.at:
             return
         if len(job.mishaps) < ATTEMPTS:
-            self._crew.report(f"{job.of.name}: worker {worker.address} {how}; to be done again: {job}")
+            self._crew.report(f"{job.of.name}: worker {worker.address} {how}; to be {job.work} again: {job}")
             self._again.append(job)
         else:
-            self._fail(job.of, f"{ATTEMPTS} times {job} could not be trained: {'; '.join(job.mishaps)}")
+            self._fail(job.of, f"{ATTEMPTS} times {job} could not be {job.work}: {'; '.join(job.mishaps)}")
 
     def _put_together(self, experiment: _Experiment) -> None:
         if experiment.left() == 0:
             arguments, count = (experiment.config, experiment.parts), len(experiment.config.members)
-            self._again.appendleft(Job(experiment, 0, count, join_and_record, arguments, PART))
+            self._again.appendleft(Job(experiment, 0, count, join_and_record, arguments, PART, "put together"))
 
     def _save(self, experiment: _Experiment, arrays: Arrays) -> None:
         config, file = experiment.config, experiment.file

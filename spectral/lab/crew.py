@@ -142,6 +142,7 @@ class Job:
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     expected: float  # seconds, by the guess
+    work: str = "trained"  # what is done to the members, as in "could not be trained"
     at: dict[Worker, float] = field(default_factory=dict)  # since when
     tried: set[Worker] = field(default_factory=set)
     mishaps: list[str] = field(default_factory=list)

@@ -376,7 +376,7 @@ def test_what_a_dead_worker_had_is_done_elsewhere(client, place, store, home, tm
         r"4 times member 3 could not be trained: tcp\S+ OSError: there is no such disk; ", outcome.failed["bad"]
     )
     (lost,) = (line for line in lines if "was lost" in line)
-    assert re.fullmatch(r"\w+: worker tcp://\S+ was lost; to be done again: member \d", lost)
+    assert re.fullmatch(r"\w+: worker tcp://\S+ was lost; to be trained again: member \d", lost)
     assert sum(process.poll() is None for process in place.workers.values()) == 1
 
 
@@ -415,6 +415,17 @@ def test_a_worker_that_says_nothing_is_told_once(monkeypatch):
         made.look()
     (line,) = lines
     assert line.startswith("worker tcp://one:1 has not said for 0 s what it runs")
+
+
+def test_what_cannot_be_put_together_is_told_so(client, store, monkeypatch):
+    def fail(config, parts):
+        raise OSError("no memory")
+
+    monkeypatch.setattr(cluster, "join_and_record", fail)
+    lines: list[str] = []
+    outcome = sweep_on(client, {"spectral": TINY}, store, report=lines.append)
+    assert outcome.failed["spectral"].startswith("4 times members 0 to 5 could not be put together: tcp")
+    assert sum(line.endswith("to be put together again: members 0 to 5") for line in lines) == 3
 
 
 @pytest.fixture
