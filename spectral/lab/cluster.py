@@ -206,6 +206,9 @@ class _Sweep:
 
     def _begin(self, name: str, config: ExperimentConfig) -> None:
         key, claim = config.hash(), ExitStack()
+        if any(one.config.hash() == key for one in self._begun):  # under another name
+            self._elsewhere[name] = config
+            return
         try:
             claim.enter_context(self._store.claim(key, wait=False))
             if self._store.has(key):  # by now

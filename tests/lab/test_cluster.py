@@ -428,6 +428,15 @@ def test_what_cannot_be_put_together_is_told_so(client, store, monkeypatch):
     assert sum(line.endswith("to be put together again: members 0 to 5") for line in lines) == 3
 
 
+def test_two_names_of_one_experiment_are_computed_once(client, store, home, tmp_path):
+    lines: list[str] = []
+    both = {"spectral": TINY, "again": replace(TINY)}
+    outcome = sweep_on(client, both, store, report=lines.append, trainer=noted(tmp_path / "log"))
+    assert (outcome.computed, outcome.present, outcome.failed) == (["spectral"], ["again"], {})
+    assert len(read(tmp_path / "log")) == len(TINY.members)
+    assert not any("another process" in line for line in lines)
+
+
 @pytest.fixture
 def preset(monkeypatch, tmp_path) -> Store:
     """The command line's preset and store."""
