@@ -141,6 +141,7 @@ class _Sweep:
                     for job in jobs:
                         self._missed(job, worker, "was lost")
                 self._hand_out()
+                self._ask_again(begin=False)  # no worker may be free, or there
                 self._keep()
                 for worker, job, answer in self._crew.results():
                     self._take(worker, job, answer)
@@ -237,13 +238,17 @@ class _Sweep:
         self._begun.append(experiment)
         self._put_together(experiment)
 
-    def _ask_again(self) -> bool:
-        """Whether experiments that another process had have been begun, since it no longer has them."""
+    def _ask_again(self, begin: bool = True) -> bool:
+        """Whether experiments that another process had have been begun, since it no longer has them.
+
+        One that is stored by now is taken in any case. Without a worker none is begun: others may have some.
+        """
         before = len(self._begun)
         if self._elsewhere and time.monotonic() - self._asked >= LOOK:
             self._asked = time.monotonic()
             for name, config in list(self._elsewhere.items()):
-                self._begin(name, config)
+                if begin or self._store.has(config.hash()):
+                    self._begin(name, config)
         return len(self._begun) > before
 
     def _take(self, worker: Worker, job: Job, answer: Future) -> None:

@@ -8,8 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,6 +28,7 @@ from spectral.lab.parts import train_part
 from spectral.lab.results import load
 from spectral.lab.store import Store
 from spectral.lab.sweep import Outcome, status, sweep
+from spectral.progress import bar
 
 TINY = ExperimentConfig(
     input_dim=5,
@@ -435,6 +437,25 @@ def test_two_names_of_one_experiment_are_computed_once(client, store, home, tmp_
     assert (outcome.computed, outcome.present, outcome.failed) == (["spectral"], ["again"], {})
     assert len(read(tmp_path / "log")) == len(TINY.members)
     assert not any("another process" in line for line in lines)
+
+
+def test_what_others_store_is_noticed_without_workers(store, home, monkeypatch):
+    """Another process has the experiment; when it is through, nothing is left to do."""
+    monkeypatch.setattr(Crew, "free", lambda self: [None] if next(looks) == 0 else [])
+    looks, key = count(), TINY.hash()
+    made, _ = alone(monkeypatch, [None])
+    outcome, claim = Outcome(), ExitStack()
+    claim.enter_context(store.claim(key))
+
+    def report(line: str) -> None:
+        assert line == "spectral: another process is at it"
+        store.save(key, *home.load(key))
+        claim.close()
+
+    made.report = report
+    with bar(len(TINY.members), "members", False) as shown:
+        cluster._Sweep(made, {"spectral": TINY}, store, outcome, shown, never, 1.0).run()
+    assert outcome == Outcome(present=["spectral"])
 
 
 @pytest.fixture
