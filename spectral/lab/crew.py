@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import platform
 import queue
 import signal
 import socket
@@ -112,6 +113,7 @@ def versions() -> dict[str, Any]:
     names |= {name: name for name in ("numpy", "scipy", "numba", "scikit-learn", "torch-pruning")}
     return {
         "engine": ENGINE_VERSION,
+        "python": platform.python_version(),  # provenance has this process's
         "torch": torch.__version__,
         **{name: package_version(package) for name, package in names.items()},
         "code": digest.hexdigest()[:12],

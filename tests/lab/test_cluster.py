@@ -545,7 +545,7 @@ def test_a_missing_package_is_named(monkeypatch):
 
 def test_differences_are_told_in_words():
     ours = versions()
-    assert ours.keys() >= {"engine", "torch", "numba", "numpy", "scipy", "spectral", "code"}
+    assert ours.keys() >= {"engine", "python", "torch", "numba", "numpy", "scipy", "spectral", "code"}
     assert differences(ours, ours) == ""
     theirs = {name: value for name, value in ours.items() if name != "code"} | {"numpy": "9.9"}
     told = differences(theirs, ours)
