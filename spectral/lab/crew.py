@@ -49,7 +49,8 @@ SILENCE = 60.0
 REST, LONGEST_REST = 1.0, 60.0
 """Seconds for which a worker gets nothing after an error, twice as long after each further one, and at most."""
 
-_ROOMS = ("", "engine", "lab")  # whose code makes numbers
+_CODE = ("*.py", "engine/*.py", *(f"lab/{name}.py" for name in ("config", "experiment", "parts", "results")))
+"""What makes numbers, or what a worker is sent and sends back; the rest of the package reads and tells them."""
 
 
 class ClusterError(Told, ConnectionError):
@@ -106,9 +107,6 @@ def local(workers: int) -> Iterator[distributed.Client]:
 @functools.cache
 def versions() -> dict[str, Any]:
     """What decides a process's numbers: versions of engine and packages, and a hash of the code that makes them."""
-    package, digest = Path(__file__).parents[1], hashlib.sha256()
-    for path in sorted(path for room in _ROOMS for path in (package / room).glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     names = {"spectral": "student-teacher-spectral"}
     names |= {name: name for name in ("numpy", "scipy", "numba", "scikit-learn", "torch-pruning")}
     return {
@@ -116,8 +114,17 @@ def versions() -> dict[str, Any]:
         "python": platform.python_version(),  # provenance has this process's
         "torch": torch.__version__,
         **{name: package_version(package) for name, package in names.items()},
-        "code": digest.hexdigest()[:12],
+        "code": _digest(Path(__file__).parents[1]),
     }
+
+
+def _digest(package: Path) -> str:
+    """Of the code that makes numbers; line ends, which a checkout may change, do not count."""
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in _CODE for path in package.glob(pattern) if path.name != "__main__.py"):
+        code = path.read_bytes().replace(b"\r\n", b"\n")
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + code + b"\0")
+    return digest.hexdigest()[:12]
 
 
 def introduce() -> tuple[str, dict[str, Any]]:

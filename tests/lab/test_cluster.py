@@ -543,6 +543,27 @@ def test_a_missing_package_is_named(monkeypatch):
         pass
 
 
+@pytest.mark.parametrize(
+    ("file", "code", "same"),
+    [
+        ("prune.py", "x = 1\r\ny = 2\r\n", True),
+        ("prune.py", "x = 1\ny = 3\n", False),
+        ("engine/kernel.py", "", False),
+        ("lab/parts.py", "", False),
+        ("lab/export.py", "", True),
+        ("__main__.py", "", True),
+    ],
+)
+def test_only_code_that_makes_numbers_counts(tmp_path, file, code, same):
+    for name in ("prune.py", "__main__.py", "engine/kernel.py", "lab/parts.py", "lab/export.py"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x = 1\ny = 2\n")
+    before = crew._digest(tmp_path)
+    (tmp_path / file).write_bytes(code.encode())
+    assert (crew._digest(tmp_path) == before) is same
+
+
 def test_differences_are_told_in_words():
     ours = versions()
     assert ours.keys() >= {"engine", "python", "torch", "numba", "numpy", "scipy", "spectral", "code"}
