@@ -131,10 +131,15 @@ def check_folder(folder: Path, title: str) -> None:
         ours = False
     if not ours:
         raise ConfigError(f"{folder} is there, and not a crate of this book; name another folder, or empty this one")
-    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    others = sorted(files - {METADATA} - graph.keys())
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not _is_filled(path)}
+    others = sorted(there - {METADATA} - graph.keys())
     if others:
         raise ConfigError(f"{folder} holds {others[0]}, which is not of the crate there; move it away, and try again")
+
+
+def _is_filled(path: Path) -> bool:
+    """Whether a path is a folder, and no link to one, in which there is something: that is looked at in its place."""
+    return path.is_dir() and not path.is_symlink() and any(path.iterdir())
 
 
 class _Builder:

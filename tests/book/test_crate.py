@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -194,9 +195,18 @@ def test_nothing_else_is_overwritten(one_run, tmp_path):
     write_crate(folder, store=STORE, chapters=tmp_path / "none")
     with pytest.raises(ConfigError, match="not a crate of this book"):
         check_folder(folder, "Another one")
-    (folder / "notes.txt").touch()
-    with pytest.raises(ConfigError, match=r"holds notes\.txt, which is not of the crate"):
-        write_crate(folder, store=STORE)
+    for name, make in {
+        "notes.txt": Path.touch,
+        "results/empty": Path.mkdir,
+        "link": lambda path: path.symlink_to(tmp_path / "empty"),
+        "nowhere": lambda path: path.symlink_to(tmp_path / "none"),
+    }.items():
+        other = folder / name
+        make(other)
+        with pytest.raises(ConfigError, match=f"holds {re.escape(name)}, which is not of the crate"):
+            write_crate(folder, store=STORE)
+        other.rmdir() if other.is_dir() and not other.is_symlink() else other.unlink()
+    check_folder(folder, TITLE)
 
 
 def test_a_crate_that_cannot_be_written_leaves_the_old_one(monkeypatch, one_run, tmp_path):
