@@ -55,8 +55,9 @@ def load_whole(module: nn.Module, state: Mapping[str, Any], strict: bool = True,
     """Load a state dict into any module as a whole, or not at all; arguments and answer as of its `load_state_dict`.
 
     PyTorch goes from part to part and says at the end what did not fit: names that are missing or too many, other
-    shapes, what is no tensor. By then the parts that did fit have been overwritten. Here they are as they were. To know
-    that takes a copy of the module's tensors for as long as it lasts, unless they are replaced (`assign`).
+    shapes, what is no tensor. By then the parts that did fit have been overwritten. Here they are as they were: the
+    same tensors with the same numbers, also of a module with a `load_state_dict` of its own. That takes a copy of all
+    of them for as long as it lasts.
 
     Raises
     ------
@@ -67,17 +68,36 @@ def load_whole(module: nn.Module, state: Mapping[str, Any], strict: bool = True,
 
 
 def _whole(module: nn.Module, load: Callable[..., Any], state: Mapping[str, Any], strict: bool, assign: bool) -> Any:
-    before = module.state_dict(keep_vars=True)
-    if not assign:
-        for name, own in before.items():
-            before[name] = own.detach().clone() if isinstance(own, Tensor) else copy.deepcopy(own)
+    restore = [_restorer(part) for part in module.modules()]
     try:
         return load(state, strict=strict, assign=assign)
     except BaseException as error:  # an interrupt, too
-        nn.Module.load_state_dict(module, before, assign=assign)
+        for each in restore:
+            each()
         if not isinstance(error, RuntimeError):
             raise
         raise RuntimeError(f"nothing was loaded; build the module with the state's sizes. {error}") from error
+
+
+def _restorer(part: nn.Module) -> Callable[[], None]:
+    """What makes a module, without those inside it, as it is now; its state dict may be of other names and shapes."""
+    places: list[dict[str, Any]] = [part._parameters, part._buffers, part._modules]
+    held = [dict(place) for place in places]
+    numbers = [(own, own.detach().clone()) for own in (held[0] | held[1]).values() if own is not None]
+    keeps_more = type(part).get_extra_state is not nn.Module.get_extra_state
+    more = copy.deepcopy(part.get_extra_state()) if keeps_more else None
+
+    def restore() -> None:
+        for place, before in zip(places, held, strict=True):
+            place.clear()
+            place.update(before)
+        with torch.no_grad():
+            for own, values in numbers:
+                own.copy_(values)
+        if keeps_more:
+            part.set_extra_state(more)
+
+    return restore
 
 
 class CheckedModule(nn.Module):

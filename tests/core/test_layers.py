@@ -239,6 +239,45 @@ def test_a_state_is_loaded_as_a_whole_or_not_at_all(kind, wrong, assign):
     assert all(own is parameters[name] for name, own in module.named_parameters())
 
 
+class Renamed(nn.Module):
+    """A module whose state has names and shapes of its own, and which writes in place whatever it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+        self.register_buffer("seen", torch.zeros(1), persistent=False)
+        self.more = "before"
+
+    def state_dict(self, **_):
+        return {"flat": self.layer.weight.detach().flatten(), "seen": self.seen}
+
+    def load_state_dict(self, state, strict=True, assign=False):
+        with torch.no_grad():
+            self.layer.weight.copy_(state["flat"].view(2, 2))
+        self.layer.bias = nn.Parameter(torch.ones(2))
+        self.more = "after"
+        self.seen.copy_(state["seen"])
+
+    def get_extra_state(self):
+        return self.more
+
+    def set_extra_state(self, state):
+        self.more = state
+
+
+@pytest.mark.parametrize("assign", [False, True])
+def test_a_module_that_loads_in_its_own_way_is_as_it_was(assign):
+    module = Renamed()
+    own = [*module.parameters(), module.seen]
+    before = [tensor.clone() for tensor in own]
+    with pytest.raises(RuntimeError, match="nothing was loaded"):
+        load_whole(module, {"flat": torch.ones(4), "seen": torch.ones(2)}, assign=assign)
+    now = [*module.parameters(), module.seen]
+    assert all(one is other for one, other in zip(now, own, strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(now, before, strict=True))
+    assert module.more == "before"
+
+
 def test_inside_another_module_pytorchs_own_way_holds():
     """All that does not fit is named with its place; what does is overwritten, as the docstring says."""
     module, state = nested(), nested().state_dict()
