@@ -206,7 +206,7 @@ def test_public_names_have_entries():
         found = getattr(importlib.import_module(module), name)
         for field in getattr(found, "_fields", ()):
             _, _, attributes = found.__doc__.partition("Attributes\n")
-            assert re.search(rf"^ +(\w+, )*{field}(, \w+)*:$", attributes, re.MULTILINE), f"{module}.{name}: {field}"
+            assert re.search(rf"^ *(\w+, )*{field}(, \w+)*:$", attributes, re.MULTILINE), f"{module}.{name}: {field}"
 
 
 def test_the_recipe_for_other_architectures_prunes_what_scores_least():

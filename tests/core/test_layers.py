@@ -107,6 +107,7 @@ def test_a_members_start_does_not_depend_on_its_company():
     assert torch.equal(batch.phi[1], alone.phi)
 
 
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")  # torch's own
 @pytest.mark.parametrize("members", [None, 2])
 def test_compile_copy_state_and_export(members):
     layer, x = random_layer(members=members), torch.randn(5, 4, dtype=DOUBLE)
