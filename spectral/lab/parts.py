@@ -25,7 +25,7 @@ from spectral.engine.train import History, TrainingDiverged, which_loop
 from spectral.lab.config import ExperimentConfig
 from spectral.lab.experiment import Trained, compute, draw_task, make_student
 from spectral.lab.provenance import machine, peak_memory_mib
-from spectral.lab.results import does_not_fit, exhausted, record, score_epochs
+from spectral.lab.results import record, score_epochs, told_of_memory
 from spectral.lab.store import Arrays
 from spectral.students import as_student
 from spectral.tasks import Teacher
@@ -101,13 +101,10 @@ def train_part(config: ExperimentConfig, first: int, end: int) -> Part:
     start, before = time.monotonic(), os.times()
     try:
         seen = score_epochs(config.epochs, config.traced)
-        trained = compute(config, config.members[first:end], scores_at=seen, progress=False)
+        with told_of_memory(config, end - first):
+            trained = compute(config, config.members[first:end], scores_at=seen, progress=False)
     except TrainingDiverged as error:
         raise diverged([first + member for member in error.members], error.epoch, error.learning_rate) from None
-    except (MemoryError, RuntimeError) as error:
-        if not exhausted(error):
-            raise
-        raise does_not_fit(config, end - first) from error
     seconds, after = time.monotonic() - start, os.times()
     # The process may train other parts beside this one, which has one thread.
     busy = min(seconds, after.user + after.system - before.user - before.system)
@@ -160,12 +157,8 @@ def join(config: ExperimentConfig, parts: Sequence[Part]) -> Trained:
 def join_and_record(config: ExperimentConfig, parts: Sequence[Part]) -> Arrays:
     """What is kept of an experiment that was trained in parts; errors as in `join` and `train_part`."""
     _prepare_thread()
-    try:
+    with told_of_memory(config, len(config.members)):
         return record(join(config, parts))
-    except (MemoryError, RuntimeError) as error:
-        if not exhausted(error):
-            raise
-        raise does_not_fit(config, len(config.members)) from error
 
 
 def origin(parts: Sequence[Part]) -> dict[str, Any]:

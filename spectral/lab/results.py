@@ -10,7 +10,8 @@ Axes: E members, K kept members, h_S nodes of a student, d inputs, m nodes of th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -291,7 +292,7 @@ def _train_and_save(
     """What `run` does where nothing is stored."""
     source = revision()  # before hours in which files may change
     name, checkpoint = config.hash(), store.checkpoint(config.hash())
-    try:
+    with told_of_memory(config, len(config.members)):
         if trainer is None:
             result = compute(
                 config,
@@ -305,26 +306,23 @@ def _train_and_save(
             arrays, loop = record(result), result.loop
         else:
             arrays = trainer(config, checkpoint)
-    except (MemoryError, RuntimeError) as error:
-        if not exhausted(error):
-            raise
-        raise does_not_fit(config, len(config.members)) from error
     how = {"loop": loop, "resumed": checkpoint.resumed}
     store.save(name, arrays, describe(config, device) | source | checkpoint.spent() | how)
 
 
-def exhausted(error: Exception) -> bool:
-    """Whether this is how a training says that there is no more memory."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or bool(_NO_MEMORY.search(str(error)))
-
-
-def does_not_fit(config: ExperimentConfig, members: int) -> OutOfMemory:
-    """The error for so many members of a run that do not fit into memory together."""
-    return OutOfMemory(
-        f"run {config.hash()} does not fit into memory: {members} students of {config.student_hidden} nodes, "
-        f"{config.patterns + config.test_patterns:,} patterns each. Lower trials or teachers, then student_hidden, "
-        "patterns or test_patterns"
-    )
+@contextmanager
+def told_of_memory(config: ExperimentConfig, members: int) -> Iterator[None]:
+    """Raise OutOfMemory, with what to lower, if so many members of a run do not fit into memory together."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, (MemoryError, torch.OutOfMemoryError)) or _NO_MEMORY.search(str(error))):
+            raise
+        raise OutOfMemory(
+            f"run {config.hash()} does not fit into memory: {members} students of {config.student_hidden} nodes, "
+            f"{config.patterns + config.test_patterns:,} patterns each. Lower trials or teachers, then student_hidden, "
+            "patterns or test_patterns"
+        ) from error
 
 
 def score_epochs(epochs: int, traced: bool = False) -> tuple[int, ...]:
