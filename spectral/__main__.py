@@ -20,7 +20,7 @@ from spectral.apply.rightsize import Settings
 from spectral.book import coverage
 from spectral.book.claims import MISSING, announce, announced, announcement, ledger, unannounced
 from spectral.engine.train import TrainingDiverged
-from spectral.lab.choose import called, selected
+from spectral.lab.choose import by_hash, called, selected
 from spectral.lab.collection import MissingResult
 from spectral.lab.config import ConfigError, ExperimentConfig, combinations, parameters, parse_lists
 from spectral.lab.experiment import check_device
@@ -221,13 +221,13 @@ def _run(options: argparse.Namespace) -> int:
             _tell(f"run {missing[0].hash()} is not there yet; training takes {expected}")
         _tell(f"new results are kept in {store.committed if store.publish else store.local}")
     _prepare_training(options)
-    failed, named = {}, _named()
+    failed, names = {}, by_hash(_named())
     if len(asked) == 1:
         run(*asked.values(), store=store, device=options.device)
     else:
         failed = sweep(asked, store, report=_tell, device=options.device).failed
     told = {
-        name: {"hash": config.hash(), "error": failed[name]} if name in failed else account(config.hash(), store, named)
+        name: {"hash": config.hash(), "error": failed[name]} if name in failed else account(config.hash(), store, names)
         for name, config in asked.items()
     }
     if options.json:
@@ -357,15 +357,15 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    store = Store.default()
+    store, named = Store.default(), _named()
     try:
-        found = called(options.result, _named(), store.hashes())
+        found = called(options.result, named, store.hashes())
     except MissingResult as error:
         _tell_of_the_book()
         raise ConfigError(str(error)) from None
     if len(found) != 1:
         raise ConfigError(f"{len(found)} results are called {options.result!r}: {', '.join(found)}")
-    told = account(found[0], store, _named())
+    told = account(found[0], store, by_hash(named))
     if options.json:
         print(_json(told))
         return 0

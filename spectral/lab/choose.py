@@ -52,6 +52,11 @@ def called(asked: str, named: Mapping[str, ExperimentConfig], there: Collection[
     raise MissingResult(f"0 results are called {asked!r}; {hint}")
 
 
+def by_hash(named: Mapping[str, ExperimentConfig]) -> dict[str, str]:
+    """From hashes to the names of experiments; of several names of one, the first."""
+    return {config.hash(): name for name, config in reversed([*named.items()])}
+
+
 def selected(
     hashes: Iterable[str],
     named: Mapping[str, ExperimentConfig],
@@ -77,7 +82,7 @@ def selected(
         If one is not there, or its provenance is not what was written.
     """
     hashes = [*dict.fromkeys(hashes)]
-    names = {config.hash(): name for name, config in reversed([*named.items()])}  # of several names the first
+    names = by_hash(named)
     configs = {}
     for name in hashes:
         if store.provenance(name).get("engine") == ENGINE_VERSION:

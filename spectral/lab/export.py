@@ -72,15 +72,15 @@ def readable(interval: Interval) -> str:
     return f"{text}{ending}, {interval.sample}"
 
 
-def account(name: str, store: Store, named: Mapping[str, ExperimentConfig]) -> dict[str, Any]:
+def account(name: str, store: Store, names: Mapping[str, str]) -> dict[str, Any]:
     """All that is known of a stored result, for JSON.
 
     Parameters
     ----------
     name:
         Its hash.
-    named:
-        Experiments by name.
+    names:
+        Of experiments, by hash; see `spectral.lab.choose.by_hash`.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def account(name: str, store: Store, named: Mapping[str, ExperimentConfig]) -> d
     provenance, config = store.provenance(name), stored_config(name, store)
     told: dict[str, Any] = {
         "hash": name,
-        "experiment": next((one for one, other in named.items() if other.hash() == name), None),
+        "experiment": names.get(name),
         "config": provenance.pop("config"),
         "file": str(store.hashes()[name] / f"{name}.npz"),
         "provenance": {key: value for key, value in provenance.items() if key != "hash"},

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from standin import config, trainer
 
+from spectral.lab.choose import by_hash
 from spectral.lab.collection import MissingResult
 from spectral.lab.config import ConfigError
 from spectral.lab.export import TABLES, account, export, readable, sizes, summary
@@ -68,7 +69,9 @@ def test_numbers_are_rounded_to_three_digits_and_intervals_to_their_place(number
 
 
 def test_an_account_has_all_numbers_as_they_were_measured(result, store):
-    told = account(result.config.hash(), store, {"other": config(9), "it": result.config, "again": result.config})
+    told = account(
+        result.config.hash(), store, by_hash({"other": config(9), "it": result.config, "again": result.config})
+    )
     assert told["config"] == result.config.changed(everything=True)
     assert (told["experiment"], told["provenance"]["loop"]) == ("it", None)
     assert told["file"] == str(store.local / f"{result.config.hash()}.npz")
@@ -87,7 +90,7 @@ def test_of_another_engines_result_only_its_origin_is_told(result, store):
     arrays, meta = store.load(result.config.hash())
     name = "0123456789ab"
     store.save(name, arrays, meta | {"engine": 1})
-    told = account(name, store, {"it": result.config})
+    told = account(name, store, by_hash({"it": result.config}))
     assert (told["experiment"], told["measures"], told["members"]) == (None, {}, [])
     assert told["provenance"]["engine"] == 1
 
