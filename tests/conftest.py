@@ -1,14 +1,12 @@
 """Shared fixtures: a toy student that can be checked by hand, a small experiment in float64, the built book."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from filelock import FileLock
 from hypothesis import settings
-from rendered import build, html
+from rendered import build, html, made_once
 
 from spectral import ExperimentConfig, Student
 from spectral.lab.experiment import prepare
@@ -80,10 +78,4 @@ def site(tmp_path_factory, pytestconfig) -> Path:
     """The book built from the committed chapters, once for all tests that read it, in whatever process they run."""
     if given := pytestconfig.getoption("--site"):
         return given.resolve()
-    base = tmp_path_factory.getbasetemp()
-    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with FileLock(folder / "site.lock"):
-        if not (folder / "site.done").exists():
-            build(folder / "site")
-            (folder / "site.done").touch()
-    return html(folder / "site")
+    return html(made_once(tmp_path_factory, "site", build))

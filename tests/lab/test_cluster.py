@@ -15,10 +15,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import test_parts
 import torch
 from standin import assert_same, never
 
-from spectral import ExperimentConfig
 from spectral.__main__ import main
 from spectral.engine.train import TrainingDiverged
 from spectral.lab import cluster, crew
@@ -30,18 +30,7 @@ from spectral.lab.store import Store
 from spectral.lab.sweep import Outcome, status, sweep
 from spectral.progress import bar
 
-TINY = ExperimentConfig(
-    input_dim=5,
-    teacher_hidden=4,
-    teacher_second=3,
-    student_hidden=8,
-    teachers=2,
-    trials=3,
-    epochs=12,
-    patterns=250,
-    test_patterns=100,
-    batch_size=60,
-)
+TINY = replace(test_parts.TINY, trials=3)
 EXPERIMENTS = {
     "spectral": TINY,
     "direct": TINY.direct_twin(),
